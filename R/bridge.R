@@ -1,0 +1,54 @@
+# The only file that names reticulate: loads the core, asks it, turns its answers into R.
+#
+# Both directions carry R `serialize()` bytes of plain lists, so that a length-one list stays a
+# list; see `inst/python/metaflow_core/wire.py`.
+
+# Asks the core for `op` with named plain arguments; its answer as plain lists.
+#
+# Errors of the core come as data and are raised here as conditions of class
+# `metaflow_<kind>`, with the error's fields.
+ask <- function(op, ..., call = rlang::caller_env()) {
+  question <- serialize(list(...), NULL, version = 2)
+  answer <- unserialize(core()$ask(op, question))
+  if (!is.null(answer$error)) abort_from_core(answer$error, call = call)
+  answer$value
+}
+
+# Like `ask()`, for an operation that talks back while it runs: `emit(text, stream)` prints,
+# `evaluate(name, bytes)` answers a question that only R can answer.
+ask_live <- function(op, ..., emit, evaluate, call = rlang::caller_env()) {
+  question <- serialize(list(...), NULL, version = 2)
+  answer <- unserialize(core()$ask_live(op, question, emit, evaluate))
+  if (!is.null(answer$error)) abort_from_core(answer$error, call = call)
+  answer$value
+}
+
+core <- function() {
+  if (is.null(the$core)) the$core <- load_core()
+  the$core
+}
+
+load_core <- function() {
+  use_configured_python()
+  path <- system.file("python", package = "metaflow", mustWork = TRUE)
+  tryCatch(
+    reticulate::import_from_path("metaflow_core.bridge", path = path, convert = TRUE),
+    error = function(error) abort_no_python(error)
+  )
+}
+
+# `METAFLOW_PYTHON` is the old package's name for it, `RETICULATE_PYTHON` is reticulate's own.
+use_configured_python <- function() {
+  python <- Sys.getenv("METAFLOW_PYTHON")
+  if (nzchar(python)) {
+    reticulate::use_python(python, required = TRUE)
+  } else if (!nzchar(Sys.getenv("RETICULATE_PYTHON")) && has_own_environment()) {
+    reticulate::use_virtualenv(own_environment, required = TRUE)
+  }
+}
+
+own_environment <- "r-metaflow"
+
+has_own_environment <- function() {
+  own_environment %in% tryCatch(reticulate::virtualenv_list(), error = function(e) character())
+}

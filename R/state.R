@@ -1,0 +1,8 @@
+# All mutable state of the package, field by field.
+the <- new.env(parent = emptyenv())
+
+# The Python module `metaflow_core.bridge`, once it is loaded.
+the$core <- NULL
+
+# What `current()` answers inside of a step; NULL outside of one.
+the$current <- NULL

@@ -1,0 +1,81 @@
+"""The only door for R: operations by name, plain data in and out.
+
+`ask(op, question)` runs one of the functions that are registered with `@operation`. The question
+is a named list in R `serialize()` bytes; so is the answer, `list(value = …)` or
+`list(error = list(kind, message, exit_code, fields))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from metaflow_core import wire
+from metaflow_core.bridge.operations import OPERATIONS, Live, load_operations
+from metaflow_core.errors import MetaflowError, UsageError
+
+
+def ask(op: str, question: bytes) -> bytearray:
+    """Run operation *op*; its answer as R `serialize()` bytes.
+
+    A `bytearray`, because reticulate makes a raw vector of it.
+    """
+    return _answer(op, question)
+
+
+def ask_live(
+    op: str,
+    question: bytes,
+    emit: Callable[[str, str], None],
+    evaluate: Callable[[str, bytearray], bytes],
+) -> bytearray:
+    """Like `ask`, for an operation that prints and asks back while it runs.
+
+    Args:
+        op: Name of the operation.
+        question: Named list in R `serialize()` bytes.
+        emit: Called with text and ``"stdout"`` or ``"stderr"``.
+        evaluate: Called with the name of what R is to evaluate and its serialized arguments;
+            answers with serialized plain data.
+    """
+
+    def ask_r(name: str, **arguments: Any) -> Any:
+        return wire.loads(bytes(evaluate(name, bytearray(wire.dumps(arguments)))))
+
+    return _answer(op, question, live=Live(emit, ask_r))
+
+
+def _answer(op: str, question: bytes, **extra: Any) -> bytearray:
+    try:
+        load_operations()
+        if op not in OPERATIONS:
+            raise UsageError(f"The core has no operation {op!r}.")
+        arguments = wire.loads(bytes(question)) or {}
+        value = OPERATIONS[op](**(arguments or {}), **extra)
+        return bytearray(wire.dumps({"value": value}))
+    except MetaflowError as error:
+        return bytearray(wire.dumps({"error": describe(error)}))
+
+
+def describe(error: MetaflowError) -> dict[str, Any]:
+    """An error as plain data: its kind, sentence, exit code and fields."""
+    fields = {name: _plain(value) for name, value in error.fields().items()}
+    return {
+        "kind": error.kind(),
+        "parents": [
+            c.kind()
+            for c in type(error).__mro__[1:]
+            if issubclass(c, MetaflowError) and c is not MetaflowError and c.__name__[0] != "_"
+        ],
+        "message": str(error),
+        "exit_code": error.exit_code,
+        "fields": fields,
+    }
+
+
+def _plain(value: Any) -> Any:
+    try:
+        wire.dumps(value)
+    except wire.NotPlain:
+        return str(value)
+    return value

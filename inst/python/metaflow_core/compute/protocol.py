@@ -1,0 +1,87 @@
+"""What a worker process and the core say to each other.
+
+A message is a four-byte big-endian length and that many bytes of R `serialize()` (see `wire`), a
+named list with an element `type`. The core writes to one pipe and the worker to another; their
+file descriptors are the worker's two command-line arguments. Bulk never travels in a message:
+what is larger than `INLINE_LIMIT_BYTES` lies in a file of the attempt's spool directory, which
+the message names.
+
+From the core:
+
+`task`      first message. `payload` (path of the run's payload: the flow's functions, helpers and
+            packages, as R `serialize()` bytes), `spool` (directory for this attempt's files),
+            `inline_limit_bytes`, `step`, `is_join`, `foreach` (name of the artifact that this
+            step fans out over, or NULL), `condition` (likewise), `cases` (list of texts that a
+            condition may have), `max_num_splits`, `current` (named list, what `current()`
+            answers), `parameters` (list of the names that are read-only), `artifacts` (list of
+            the names that `self` has at the start), `frames` (list of `list(step, var,
+            num_splits, index, value)`, outermost first), `inputs` (for a join: list of
+            `list(step, index, task_id)`, in order), `seed` (raw, 2496 bytes: the 624 words of a
+            Mersenne Twister, little-endian), `environment` (named list of environment
+            variables).
+`artifact`  answers `get`: `found` (logical), `kind` and its payload as below.
+`objects`   answers `objects`: `objects` (named list: artifact name to content hash).
+
+From the worker:
+
+`get`       asks for an artifact: `from` (`"self"`, `"input"` or `"foreach"`), `index` (which
+            input, or which level of `frames`, from 0; absent for `"self"`), `name`.
+`objects`   asks for the names and hashes of all artifacts of an input: `index`.
+`result`    last message. `ok` (logical); `artifacts`: list of `list(name, kind, ...)`, what the
+            step assigned; `removed`: list of names; `outcome`: `list(chosen, num_splits, values)`
+            (`values`: list of short texts, one a split); if not ok, `failure`: `list(kind,
+            message, call, classes, frames, condition)`, as in `model.task.Failure`.
+
+How an artifact travels, by `kind`:
+
+`native`    `value`: plain data, stored as a native pickle (what may be native is decided in R,
+            see `codec.R`).
+`r`         R `serialize()` bytes in `bytes`, or in the file `path`; `r_type`: short name of the
+            value's class.
+`reference` (worker to core only) the artifact `name` of input `index` is passed on as it is.
+`python`    (core to worker only) a value that Python wrote and that has an R form: `value`,
+            plain data.
+`error`     (core to worker only) the artifact is there but cannot be had: `class`, `message`.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from metaflow_core import wire
+
+INLINE_LIMIT_BYTES = 65536
+"""Largest artifact that travels inside of a message."""
+
+_LENGTH = struct.Struct(">i")
+
+
+def frame(message: dict[str, Any]) -> bytes:
+    """A message as it goes over the pipe."""
+    body = wire.dumps(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameReader:
+    """Cuts a stream of bytes into messages."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """Messages that are complete once *data* has arrived, oldest first.
+
+        Raises:
+            NotPlain: If a message is not plain data.
+        """
+        self._buffer += data
+        messages: list[dict[str, Any]] = []
+        while len(self._buffer) >= _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(self._buffer)
+            end = _LENGTH.size + size
+            if len(self._buffer) < end:
+                break
+            messages.append(wire.loads(bytes(self._buffer[_LENGTH.size : end])))
+            del self._buffer[:end]
+        return messages

@@ -1,0 +1,1 @@
+"""Where artifacts live: storage, content-addressed blobs, attempts. May import `model` and below."""

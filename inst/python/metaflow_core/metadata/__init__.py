@@ -1,0 +1,1 @@
+"""Who ran what, when, with which tags. May import `model` and below."""

@@ -1,0 +1,269 @@
+"""Plain data to and from R's `serialize()` format, in both directions, without R.
+
+This is the one encoding that crosses between R and the core: the bridge's calls and the worker's
+frames are R serializations, because R reads and writes them itself and fast, and a length-one
+list stays a list.
+
+Plain data is `None`, `bool`, `int`, `float`, `str`, `bytes`, a list of plain data, or a dict with
+string keys. In R these are `NULL`, `TRUE`, `1L`, `1`, `"a"`, a raw vector, an unnamed list and a
+named list. Reading is wider than writing: an R vector of length one is a scalar, any other vector
+is a list, `NA` is `None`, a named list is a dict. Attributes other than names are dropped, but for
+`Classed`, which writes a named list that has an R class.
+
+Source of the format: R Internals, section 1.8 "Serialization Formats"; version 2 is written (all
+R since 1.4 reads it), versions 2 and 3 in XDR or native little-endian binary are read.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Plain = Any
+"""`None | bool | int | float | str | bytes | list[Plain] | dict[str, Plain]`."""
+
+_SYM, _PAIRLIST, _ENV, _CHAR, _LGL, _INT, _REAL, _STR, _VEC, _RAW = 1, 2, 4, 9, 10, 13, 14, 16, 19, 24
+_REFERENCE, _NIL = 255, 254
+_GLOBAL_ENV, _EMPTY_ENV, _BASE_ENV, _MISSING, _BASE_NAMESPACE = 253, 242, 241, 251, 247
+_ALTREP = 238
+_HAS_OBJECT, _HAS_ATTRIBUTES, _HAS_TAG = 0x100, 0x200, 0x400
+_UTF8 = 1 << 15
+_INT_MAX = 2**31 - 1
+_NA_INT = -(2**31)
+_NA_REAL_LOW_WORD = 1954
+"""R's `NA_real_` is the NaN whose low word is 1954 (R Internals, section 3.4)."""
+
+
+@dataclass(frozen=True)
+class Classed:
+    """A named list with an R class attribute, such as a condition.
+
+    Args:
+        fields: The list's elements by name.
+        classes: The class attribute, most specific first.
+    """
+
+    fields: Mapping[str, Plain]
+    classes: tuple[str, ...]
+
+
+class NotPlain(ValueError):
+    """The value, or the R object, is not plain data."""
+
+
+def dumps(value: Plain) -> bytes:
+    """Encode plain data as R `serialize()` bytes (XDR, version 2).
+
+    Raises:
+        NotPlain: If *value* holds anything but plain data.
+    """
+    parts: list[bytes] = [b"X\n", struct.pack(">iii", 2, 0x00020300, 0x00020300)]
+    _write(value, parts)
+    return b"".join(parts)
+
+
+def loads(data: bytes | bytearray | memoryview) -> Plain:
+    """Decode R `serialize()` bytes to plain data.
+
+    Raises:
+        NotPlain: If *data* is not a serialization, is cut off, or holds something that is not
+            plain, such as a function.
+    """
+    try:
+        return _Reader(memoryview(data)).read_all()
+    except (struct.error, IndexError) as error:
+        raise NotPlain(f"the serialization is cut off or damaged: {error}") from error
+
+
+def _write(value: Plain, parts: list[bytes]) -> None:
+    match value:
+        case None:
+            parts.append(struct.pack(">i", _NIL))
+        case bool():
+            parts.append(struct.pack(">iii", _LGL, 1, int(value)))
+        case int() if -_INT_MAX <= value <= _INT_MAX:
+            parts.append(struct.pack(">iii", _INT, 1, value))
+        case int() | float():
+            parts.append(struct.pack(">iid", _REAL, 1, value))
+        case str():
+            parts.append(struct.pack(">ii", _STR, 1))
+            _write_char(value, parts)
+        case bytes() | bytearray() | memoryview():
+            parts += [struct.pack(">ii", _RAW, len(value)), bytes(value)]
+        case Classed():
+            parts.append(struct.pack(">ii", _VEC | _HAS_OBJECT | _HAS_ATTRIBUTES, len(value.fields)))
+            for item in value.fields.values():
+                _write(item, parts)
+            _write_attribute("names", list(value.fields), parts)
+            _write_attribute("class", list(value.classes), parts)
+            parts.append(struct.pack(">i", _NIL))
+        case Mapping():
+            parts.append(struct.pack(">ii", _VEC | _HAS_ATTRIBUTES, len(value)))
+            for item in value.values():
+                _write(item, parts)
+            _write_attribute("names", list(value), parts)
+            parts.append(struct.pack(">i", _NIL))
+        case Sequence():
+            parts.append(struct.pack(">ii", _VEC, len(value)))
+            for item in value:
+                _write(item, parts)
+        case _:
+            raise NotPlain(f"{type(value).__name__} is not plain data")
+
+
+def _write_char(text: str, parts: list[bytes]) -> None:
+    encoded = text.encode("utf-8", "surrogateescape")
+    parts += [struct.pack(">ii", _CHAR | _UTF8, len(encoded)), encoded]
+
+
+def _write_attribute(name: str, values: list[str], parts: list[bytes]) -> None:
+    parts.append(struct.pack(">ii", _PAIRLIST | _HAS_TAG, _SYM))
+    _write_char(name, parts)
+    parts.append(struct.pack(">ii", _STR, len(values)))
+    for item in values:
+        if not isinstance(item, str):
+            raise NotPlain(f"the key {item!r} is not a string")
+        _write_char(item, parts)
+
+
+class _Reader:
+    """One pass over a serialization."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+        self._at = 0
+        self._order = ">"
+        self._references: list[Any] = []
+
+    def read_all(self) -> Plain:
+        magic = bytes(self._data[:2])
+        if magic not in (b"X\n", b"B\n"):
+            raise NotPlain("the bytes are not an R serialization")
+        self._order = ">" if magic == b"X\n" else "<"
+        self._at = 2
+        version = self._int()
+        self._take(8)
+        if version == 3:
+            self._take(self._int())
+        elif version != 2:
+            raise NotPlain(f"serialization version {version} is not known")
+        return self._item()
+
+    def _int(self) -> int:
+        (value,) = struct.unpack_from(self._order + "i", self._data, self._at)
+        self._at += 4
+        return int(value)
+
+    def _length(self) -> int:
+        length = self._int()
+        if length == -1:
+            upper, lower = self._int(), self._int()
+            length = (upper << 32) + (lower & 0xFFFFFFFF)
+        return length
+
+    def _take(self, count: int) -> memoryview:
+        if self._at + count > len(self._data):
+            raise IndexError("unexpected end")
+        taken = self._data[self._at : self._at + count]
+        self._at += count
+        return taken
+
+    def _item(self) -> Any:
+        return self._item_of(self._int())
+
+    def _item_of(self, flags: int) -> Any:
+        kind = flags & 0xFF
+        if kind in (_NIL, _GLOBAL_ENV, _EMPTY_ENV, _BASE_ENV, _MISSING, _BASE_NAMESPACE):
+            return None
+        if kind == _REFERENCE:
+            index = flags >> 8 or self._int()
+            return self._references[index - 1]
+        if kind == _SYM:
+            name = self._item()
+            self._references.append(name)
+            return name
+        if kind == _CHAR:
+            return self._char(flags)
+        if kind == _PAIRLIST:
+            return self._pairlist(flags)
+        if kind == _ALTREP:
+            return self._altrep()
+        value = self._vector(kind)
+        if flags & _HAS_ATTRIBUTES:
+            names = dict(self._item() or []).get("names")
+            if kind == _VEC and names is not None:
+                return dict(zip(_as_list(names), value, strict=True))
+        if kind in (_VEC, _RAW):
+            return value
+        return value[0] if len(value) == 1 else value
+
+    def _char(self, flags: int) -> str | None:
+        length = self._int()
+        if length == -1:
+            return None
+        encoding = "utf-8" if not flags & (1 << 14) else "latin-1"
+        return bytes(self._take(length)).decode(encoding, "surrogateescape")
+
+    def _vector(self, kind: int) -> Any:
+        if kind not in (_LGL, _INT, _REAL, _STR, _VEC, _RAW):
+            raise NotPlain(f"an R object of internal type {kind} is not plain data")
+        length = self._length()
+        if kind == _RAW:
+            return bytes(self._take(length))
+        if kind in (_STR, _VEC):
+            return [self._item() for _ in range(length)]
+        if kind == _REAL:
+            body = self._take(8 * length)
+            numbers = struct.unpack(f"{self._order}{length}d", body)
+            words = struct.unpack(f"{self._order}{length}Q", body)
+            return [
+                None if x != x and word & 0xFFFFFFFF == _NA_REAL_LOW_WORD else x
+                for x, word in zip(numbers, words, strict=True)
+            ]
+        integers = struct.unpack(f"{self._order}{length}i", self._take(4 * length))
+        convert = bool if kind == _LGL else int
+        return [None if x == _NA_INT else convert(x) for x in integers]
+
+    def _pairlist(self, flags: int) -> list[tuple[str, Any]]:
+        pairs: list[tuple[str, Any]] = []
+        while True:
+            if flags & _HAS_ATTRIBUTES:
+                self._item()
+            tag = self._item() if flags & _HAS_TAG else ""
+            pairs.append((tag, self._item()))
+            flags = self._int()
+            kind = flags & 0xFF
+            if kind == _NIL:
+                return pairs
+            if kind != _PAIRLIST:
+                # A dotted pair, as in the state of a deferred string.
+                pairs.append(("", self._item_of(flags)))
+                return pairs
+
+    def _altrep(self) -> Any:
+        info, state = self._item(), self._item()
+        self._item()
+        name = info[0][1]
+        if name == "compact_intseq":
+            count, first, step = (int(x) for x in state)
+            return [first + step * i for i in range(count)] if count != 1 else first
+        if name == "compact_realseq":
+            count, start, by = int(state[0]), state[1], state[2]
+            return [start + by * i for i in range(count)] if count != 1 else start
+        if name == "deferred_string":
+            return [_deferred_text(x) for x in _as_list(state[0][1])]
+        if isinstance(name, str) and name.startswith("wrap_"):
+            return state[0]
+        raise NotPlain(f"the compact R vector {name!r} is not known")
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _deferred_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
