@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Makes python/.venv with the core's dependencies, and those of the extras named.
+#
+#   tools/setup-python.sh          what users need
+#   tools/setup-python.sh dev      what the project's tests and checks need, too
+#
+# The core itself is not installed: R takes it from the R package, tests from inst/python.
+source "$(dirname "$0")/lib.sh"
+
+wanted=$(fingerprint python/pyproject.toml)
+stamp=$venv/.installed-$(IFS=-; echo "core${*:+-$*}")
+
+if is_stamped "$stamp" "$wanted" && "$venv/bin/python" -c '' 2>/dev/null; then exit 0; fi
+
+if ! "$venv/bin/python" tools/fit_python.py 2>/dev/null; then
+  python=$(tools/find-python.sh)
+  step "virtualenv python/.venv of $python"
+  "$python" -m venv --clear "$venv"
+fi
+
+step "pip install into python/.venv: the core's dependencies${*:+ and extras $*}"
+"$venv/bin/python" tools/python_requirements.py "$@" >"$venv/requirements.txt"
+"$venv/bin/pip" install -qq --disable-pip-version-check --requirement "$venv/requirements.txt"
+echo "$wanted" >"$stamp"
