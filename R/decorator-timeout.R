@@ -1,0 +1,13 @@
+#' Limit the time of a step
+#'
+#' An attempt that takes longer is ended and counts as failed; the three times add up. R is
+#' interrupted wherever it is, also in compiled code.
+#'
+#' @param seconds,minutes,hours `[numeric(1)]` Time an attempt may take, >= 0; their sum is > 0.
+#' @return A decorator for [step()].
+#' @section Errors:
+#' `metaflow_invalid_argument` for a value outside its range, or no time at all.
+#' @examples
+#' timeout(hours = 1, minutes = 30)
+#' @export
+timeout <- function(seconds = 0L, minutes = 0L, hours = 0L) wrap_decorator("timeout")

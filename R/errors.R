@@ -1,0 +1,115 @@
+# One `abort_<what>()` for each class of error.
+#
+# Every error of this package has the classes `metaflow_<kind>` and `metaflow_error`. Messages are
+# plain text, never templates: a `{` in a user's value is a `{`. rlang is named with `::` only, so
+# that a worker process loads it when it has an error to tell and not before.
+
+# Signals an error of class `metaflow_<class>`; `message` is a headline and named bullets
+# (`i` for a hint, `x` for a problem), `...` are the condition's fields.
+abort <- function(message, class, ..., call = rlang::caller_env(), parent = NULL) {
+  rlang::abort(
+    message,
+    class = c(paste0("metaflow_", class), "metaflow_error"),
+    ...,
+    call = call,
+    parent = parent,
+    use_cli_format = FALSE
+  )
+}
+
+# An argument is wrong; `name` is the argument, `must` completes "`name` must be ...".
+abort_argument <- function(name, must, value, hint = NULL, call = rlang::caller_env()) {
+  abort(
+    c(sprintf("`%s` must be %s, not %s.", name, must, describe(value)), hints(hint)),
+    class = "invalid_argument", argument = name, call = call
+  )
+}
+
+# Something has no such name; `headline` says it, `known` are the names that there are.
+abort_unknown_name <- function(headline, name, known, class, call = rlang::caller_env()) {
+  abort(
+    c(
+      headline,
+      hints(did_you_mean(name, known)),
+      i = sprintf("Known are %s.", enumerate(known))
+    ),
+    class = class, name = name, known = known, call = call
+  )
+}
+
+# An error that the core handed over as data: `kind`, `parents` (kinds of its base classes),
+# `message`, `exit_code`, `fields`.
+abort_from_core <- function(error, call = rlang::caller_env()) {
+  fields <- error$fields
+  reserved <- c("message", "class", "call", "parent", "trace", "body", "footer", "exit_code")
+  fields <- fields[!names(fields) %in% reserved]
+  classes <- c(error$kind, unlist(error$parents))
+  do.call(abort, c(
+    list(error$message, class = classes[[1]]),
+    fields,
+    list(exit_code = error$exit_code, call = call, parents = classes[-1])
+  ))
+}
+
+# The core could not be loaded; `error` is what reticulate said.
+abort_no_python <- function(error, call = rlang::caller_env()) {
+  abort(
+    c(
+      "The Python side of metaflow could not be loaded.",
+      x = conditionMessage(error),
+      i = "Run `metaflow::install_metaflow()` once; it makes a Python environment of its own.",
+      i = paste(
+        "Or set METAFLOW_PYTHON to a Python (3.11 or newer)",
+        "that has the packages click and isal, and start R again."
+      )
+    ),
+    class = "no_python", call = call, parent = error
+  )
+}
+
+# Helpers ---------------------------------------------------------------------------------------
+
+`%||%` <- function(x, y) if (is.null(x)) y else x
+
+hints <- function(text) if (length(text)) c(i = text) else NULL
+
+# "Did you mean `retry`?", or NULL if nothing known is near `name`.
+did_you_mean <- function(name, known) {
+  near <- nearest(name, known)
+  if (length(near)) sprintf("Did you mean `%s`?", near)
+}
+
+# The one of `known` that `name` is most likely a slip for, or NULL: at most a third of its
+# letters, and never fewer than two, may differ.
+nearest <- function(name, known) {
+  if (!length(known) || !nzchar(name)) return(NULL)
+  distance <- utils::adist(name, known, ignore.case = TRUE)[1, ]
+  if (min(distance) <= max(2, nchar(name) %/% 3)) known[[which.min(distance)]]
+}
+
+# `a`, `b` and `c`; with many, the first few and their number.
+enumerate <- function(names, none = "none", most = 20) {
+  if (!length(names)) return(none)
+  quoted <- sprintf("`%s`", names)
+  if (length(quoted) > most) {
+    quoted <- c(quoted[seq_len(most)], sprintf("%d more", length(quoted) - most))
+  }
+  if (length(quoted) == 1) return(quoted)
+  paste(paste(quoted[-length(quoted)], collapse = ", "), "and", quoted[[length(quoted)]])
+}
+
+# What a value is, in a few words, for "..., not <this>".
+describe <- function(x) {
+  if (missing(x)) return("missing")
+  if (is.null(x)) return("NULL")
+  if (is.function(x)) return("a function")
+  if (is.environment(x) || isS4(x)) return(sprintf("an object of class <%s>", class(x)[[1]]))
+  if (is.object(x)) return(sprintf("a <%s>", class(x)[[1]]))
+  kind <- c(
+    logical = "logical", integer = "integer", double = "number", character = "string"
+  )[typeof(x)]
+  if (length(x) == 1 && !is.na(kind)) {
+    return(if (is.na(x)) "NA" else sprintf("the %s %s", kind, deparse(as.vector(x), nlines = 1)))
+  }
+  sprintf("a %s of length %d", if (is.list(x)) "list" else paste(typeof(x), "vector"), length(x))
+}
