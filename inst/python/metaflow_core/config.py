@@ -41,7 +41,7 @@ SETTINGS: dict[str, Setting] = {
     "METAFLOW_RUN_HEARTBEAT_INTERVAL_S": Setting("10", "Seconds between two heartbeats of a run."),
     "METAFLOW_PRODUCTION_TOKEN": Setting(None, "Production namespace token of a deployed run."),
 }
-"""Settings in force; others of stock Metaflow are read by the parts that need them, through `get`."""
+"""Settings in force; the parts that need another one of stock Metaflow read it through `get`."""
 
 
 def get(name: str) -> str | None:

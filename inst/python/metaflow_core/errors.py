@@ -21,6 +21,7 @@
     │   └── RecordCorrupted            a JSON record cannot be read
     ├── UnsafePickle                   a pickle names a class outside the allow-list
     ├── ArtifactNotConvertible         a Python object that has no exact R or plain form
+    ├── RFailed                        R code that the core asked for raised an error
     ├── WorkerError                    a worker process could not be started or broke the protocol
     ├── RunFailed                      a task failed for good
     └── RunInterrupted                 exit code 130: stopped by the user
@@ -91,8 +92,6 @@ class InvalidFlow(MetaflowError):
         flow: The flow's name.
         problems: One sentence a problem, each naming its step and what to write instead.
     """
-
-    exit_code = 2
 
     def __init__(self, flow: str, problems: Sequence[str]) -> None:
         super().__init__(flow, problems)
@@ -184,6 +183,10 @@ class UnsafePickle(_Sentence):
 
 class ArtifactNotConvertible(_Sentence):
     """A Python object has no exact form in R, or none that can be had safely."""
+
+
+class RFailed(_Sentence):
+    """R code that the core asked for, such as a parameter's default, raised an error."""
 
 
 class WorkerError(_Sentence):

@@ -17,14 +17,16 @@ R since 1.4 reads it), versions 2 and 3 in XDR or native little-endian binary ar
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 Plain = Any
 """`None | bool | int | float | str | bytes | list[Plain] | dict[str, Plain]`."""
 
-_SYM, _PAIRLIST, _ENV, _CHAR, _LGL, _INT, _REAL, _STR, _VEC, _RAW = 1, 2, 4, 9, 10, 13, 14, 16, 19, 24
+_SYM, _PAIRLIST, _CHAR = 1, 2, 9
+_LGL, _INT, _REAL, _STR, _VEC, _RAW = 10, 13, 14, 16, 19, 24
 _REFERENCE, _NIL = 255, 254
 _GLOBAL_ENV, _EMPTY_ENV, _BASE_ENV, _MISSING, _BASE_NAMESPACE = 253, 242, 241, 251, 247
 _ALTREP = 238
@@ -93,24 +95,24 @@ def _write(value: Plain, parts: list[bytes]) -> None:
         case bytes() | bytearray() | memoryview():
             parts += [struct.pack(">ii", _RAW, len(value)), bytes(value)]
         case Classed():
-            parts.append(struct.pack(">ii", _VEC | _HAS_OBJECT | _HAS_ATTRIBUTES, len(value.fields)))
-            for item in value.fields.values():
-                _write(item, parts)
+            _write_items(value.fields.values(), _VEC | _HAS_OBJECT | _HAS_ATTRIBUTES, parts)
             _write_attribute("names", list(value.fields), parts)
             _write_attribute("class", list(value.classes), parts)
             parts.append(struct.pack(">i", _NIL))
         case Mapping():
-            parts.append(struct.pack(">ii", _VEC | _HAS_ATTRIBUTES, len(value)))
-            for item in value.values():
-                _write(item, parts)
+            _write_items(value.values(), _VEC | _HAS_ATTRIBUTES, parts)
             _write_attribute("names", list(value), parts)
             parts.append(struct.pack(">i", _NIL))
         case Sequence():
-            parts.append(struct.pack(">ii", _VEC, len(value)))
-            for item in value:
-                _write(item, parts)
+            _write_items(value, _VEC, parts)
         case _:
             raise NotPlain(f"{type(value).__name__} is not plain data")
+
+
+def _write_items(items: Collection[Plain], flags: int, parts: list[bytes]) -> None:
+    parts.append(struct.pack(">ii", flags, len(items)))
+    for item in items:
+        _write(item, parts)
 
 
 def _write_char(text: str, parts: list[bytes]) -> None:
@@ -219,7 +221,7 @@ class _Reader:
             numbers = struct.unpack(f"{self._order}{length}d", body)
             words = struct.unpack(f"{self._order}{length}Q", body)
             return [
-                None if x != x and word & 0xFFFFFFFF == _NA_REAL_LOW_WORD else x
+                None if isnan(x) and word & 0xFFFFFFFF == _NA_REAL_LOW_WORD else x
                 for x, word in zip(numbers, words, strict=True)
             ]
         integers = struct.unpack(f"{self._order}{length}i", self._take(4 * length))

@@ -12,7 +12,7 @@ from typing import Any
 
 from metaflow_core import wire
 from metaflow_core.bridge.operations import OPERATIONS, Live, load_operations
-from metaflow_core.errors import MetaflowError, UsageError
+from metaflow_core.errors import MetaflowError, RFailed, UsageError
 
 
 def ask(op: str, question: bytes) -> bytearray:
@@ -40,7 +40,10 @@ def ask_live(
     """
 
     def ask_r(name: str, **arguments: Any) -> Any:
-        return wire.loads(bytes(evaluate(name, bytearray(wire.dumps(arguments)))))
+        answer = wire.loads(bytes(evaluate(name, bytearray(wire.dumps(arguments)))))
+        if answer.get("failed"):
+            raise RFailed(f"R could not evaluate {name}: {answer['failed']}")
+        return answer.get("value")
 
     return _answer(op, question, live=Live(emit, ask_r))
 

@@ -1,13 +1,9 @@
 """The flow as R sends it, made into the frozen model.
 
-The spec is one named list:
-
-`name`, `doc`, `script` (path or ""), `decorators` (list of `list(name, attributes)`),
-`parameters` (list of named lists with the fields of `model.flow.Parameter`), `steps` (list of
-named lists with the fields `name`, `next_steps` (list), `foreach`, `condition`, `cases` (named list: value to
-step), `is_join`, `decorators`, `has_function`, `doc`, `source_file`, `line`), `payload` (raw: what
-workers need; R's own business), `r` (`version`, `package_version`, `rscript` (path), `library`
-(list of library paths)).
+The spec is one named list: `name`, `doc`, `script` (path or ""), `decorators` (list of
+`list(name, attributes)`), `parameters` (list of named lists with the fields of
+`model.flow.Parameter`), `steps` (list of named lists with the fields of `model.flow.Step`:
+`next_steps` is a list, `cases` a named list, value to step).
 """
 
 from __future__ import annotations

@@ -62,4 +62,4 @@ class Pathspec:
 
     def child(self, part: str) -> Pathspec:
         """The pathspec one level down."""
-        return Pathspec(*self.parts, part)
+        return Pathspec(*(*self.parts, part))

@@ -1,0 +1,200 @@
+#' Run a flow
+#'
+#' Runs the flow, resumes it, or does another thing that its command line can do. In a script that
+#' is called with `Rscript flow.R`, the words of the terminal come first: `Rscript flow.R resume`
+#' resumes whatever the arguments of `run()` say, and `Rscript flow.R run --alpha 0.6` sets
+#' `alpha` to 0.6. Arguments and options are the same thing: `run(max_workers = 4)` is
+#' `run --max-workers 4`.
+#'
+#' # What it prints
+#'
+#' Each line that a task prints appears at once, with the time and `[run/step/task (pid n)]`. A
+#' run that fails ends with a short report: the step, its R error with file and line, what else
+#' was stopped, and the command that resumes it.
+#'
+#' # Exit codes
+#'
+#' Under `Rscript`, an error that nothing catches ends the script with status 1 if a task failed,
+#' 2 if the command line was wrong, and 130 if the run was interrupted.
+#'
+#' @param flow A flow, made with [metaflow()].
+#' @param ... Arguments by name:
+#'   * any parameter of the flow, such as `alpha = 0.6`;
+#'   * `max_workers` `[integer(1)]` tasks that may run at once (16), `max_num_splits`
+#'     `[integer(1)]` largest foreach (100), `tag` `[character]`, `with` `[character]` decorators
+#'     for every step such as `"retry:times=2"`, `namespace`, `run_id_file`, `seed`
+#'     `[integer(1)]`, `on_error` `"stop"` or `"continue"`, `quiet` `[logical(1)]`;
+#'   * `resume = TRUE` or `resume = "step"`, with `origin_run_id` `[character(1)]`;
+#'   * `show = TRUE`, `check = TRUE`, `help = TRUE`, `logs = "153/b"`, `dump = "153/b/3"`;
+#'   * `other_args` `[character(1)]` further words of the command line.
+#' @return Invisibly, an object that equals 0, with `$run_id`, `$pathspec`, `$status` and `$run`,
+#'   a [run_client].
+#' @section Errors:
+#' * `metaflow_run_failed`: a task failed; with `run_id`, `pathspec`, `failed` (a list with the
+#'   pathspec, message, call and frames of each task that failed), and as its parent the R
+#'   condition of the first of them.
+#' * `metaflow_run_interrupted`: the run was interrupted.
+#' * `metaflow_invalid_flow`: the graph or a decorator is wrong; every problem is listed.
+#' * `metaflow_usage_error`: an argument or an option is wrong.
+#' @examples
+#' \dontrun{
+#' metaflow("Hello") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end", r_function = function(self) print(self$x)) |>
+#'   run()
+#' }
+#' @export
+run <- function(flow = NULL, ...) {
+  check_flow(flow)
+  options <- check_run_options(list(...))
+  call <- rlang::current_env()
+  script <- script_file()
+  answer <- tryCatch(
+    command(flow, options, script),
+    metaflow_error = function(error) error
+  )
+  error <- if (inherits(answer, "error")) answer else run_error(answer, call)
+  if (!is.null(error)) give_up(error, in_script = !is.null(script))
+  invisible(new_run_result(answer))
+}
+
+# Asks the core to do what the terminal and the arguments say; plain data, see the operation
+# `command` in `bridge/run.py`.
+command <- function(flow, options, script) {
+  failed <- NULL
+  evaluate <- function(name, question) {
+    arguments <- unserialize(as.raw(question))
+    answer <- tryCatch(
+      list(value = answer_core(flow, name, arguments)),
+      error = function(error) {
+        failed <<- error
+        list(failed = conditionMessage(error))
+      }
+    )
+    serialize(answer, NULL, version = 2)
+  }
+  tryCatch(
+    ask_live(
+      "command",
+      spec = as_spec(flow),
+      session = session_facts(),
+      argv = as.list(if (is.null(script)) character() else commandArgs(trailingOnly = TRUE)),
+      options = options,
+      script = if (is.null(script)) "" else paste("Rscript", script),
+      colour = wants_colour(),
+      emit = emit,
+      evaluate = evaluate
+    ),
+    # What R itself raised is better than the core's account of it.
+    metaflow_r_failed = function(error) stop(failed)
+  )
+}
+
+answer_core <- function(flow, name, arguments) {
+  switch(name,
+    payload = payload(flow),
+    default = evaluate_default(flow, arguments$name)
+  )
+}
+
+emit <- function(text, stream) {
+  if (stream == "stderr") cat(text, file = stderr()) else cat(text)
+  utils::flush.console()
+  NULL
+}
+
+session_facts <- function() {
+  list(
+    version = paste(R.version$major, R.version$minor, sep = "."),
+    package_version = as.character(utils::packageVersion("metaflow")),
+    rscript = file.path(R.home("bin"), "Rscript"),
+    worker_script = system.file("worker.R", package = "metaflow", mustWork = TRUE),
+    libraries = as.list(.libPaths()),
+    working_dir = getwd()
+  )
+}
+
+check_run_options <- function(options) {
+  given <- names(options)
+  if (length(options) && (is.null(given) || !all(nzchar(given)))) {
+    abort(
+      c("Arguments of `run()` must be named.", i = "Write `run(alpha = 0.6, max_workers = 4)`."),
+      class = "usage_error"
+    )
+  }
+  options
+}
+
+# The script that `Rscript` was called with, or NULL: only then the words after it are ours. An
+# IDE, a notebook kernel and `Rscript -e` have words of their own.
+script_file <- function() {
+  if (interactive()) {
+    return(NULL)
+  }
+  file <- grep("^--file=", commandArgs(), value = TRUE)
+  if (length(file)) sub("^--file=", "", file[[1]]) else NULL
+}
+
+wants_colour <- function() {
+  isatty(stdout()) && !nzchar(Sys.getenv("NO_COLOR")) && Sys.getenv("TERM") != "dumb"
+}
+
+# The error of a command that did not succeed, or NULL.
+run_error <- function(answer, call) {
+  if (answer$exit_code == 0L) {
+    return(NULL)
+  }
+  kind <- switch(as.character(answer$exit_code),
+    "130" = "run_interrupted",
+    "1" = "run_failed",
+    "usage_error"
+  )
+  failed <- answer$failed
+  condition <- if (length(failed)) failed[[1]]$condition
+  rlang::error_cnd(
+    class = c(paste0("metaflow_", kind), "metaflow_error"),
+    message = if (is.null(answer$report)) answer$message else answer$report,
+    call = call,
+    parent = if (length(condition)) unserialize(condition),
+    exit_code = answer$exit_code,
+    is_printed = is.null(answer$report),
+    run_id = answer$run_id,
+    pathspec = answer$pathspec,
+    failed = failed
+  )
+}
+
+# Raises `error`; in a script where nothing catches it, prints its message and ends R with its
+# exit code, without "Execution halted" below the report.
+give_up <- function(error, in_script) {
+  if (!in_script) stop(error)
+  signalCondition(error)
+  if (!isTRUE(error$is_printed)) cat(conditionMessage(error), "\n", sep = "", file = stderr())
+  quit(save = "no", status = error$exit_code, runLast = FALSE)
+}
+
+# An object that equals 0 and carries the run.
+new_run_result <- function(answer) {
+  structure(
+    0L,
+    class = "metaflow_run_result",
+    facts = answer[c("run_id", "pathspec", "status")]
+  )
+}
+
+#' @export
+`$.metaflow_run_result` <- function(x, name) {
+  facts <- attr(x, "facts")
+  if (name == "run") run_client$new(facts$pathspec) else facts[[name]]
+}
+
+#' @export
+print.metaflow_run_result <- function(x, ...) {
+  cat(format(x, ...), "\n", sep = "")
+  invisible(x)
+}
+
+#' @export
+format.metaflow_run_result <- function(x, ...) {
+  if (is.null(x$run_id)) "<metaflow: done>" else paste0("<run ", x$pathspec, ": ", x$status, ">")
+}

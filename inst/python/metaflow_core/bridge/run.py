@@ -1,0 +1,51 @@
+"""The operation behind R's `run()`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from metaflow_core.bridge.operations import Live, operation
+from metaflow_core.bridge.spec import flow_from_spec
+from metaflow_core.cli.invocation import Invocation
+from metaflow_core.cli.main import main
+from metaflow_core.runtime.start import RSession
+
+
+@operation("command")
+def command(
+    *,
+    spec: dict[str, Any],
+    session: dict[str, Any],
+    argv: list[str],
+    options: dict[str, Any] | None,
+    script: str,
+    colour: bool,
+    live: Live,
+) -> dict[str, Any]:
+    """Do what a command line, or the arguments of `run()`, ask for.
+
+    Args:
+        spec: The flow (see `bridge.spec`).
+        session: Fields of `RSession`.
+        argv: Words of the command line.
+        options: Arguments of `run()` by name.
+        script: How the user calls the script, or "".
+        colour: Whether the console shows colours.
+        live: The way back to R.
+
+    Returns:
+        ``exit_code``, and for a run ``run`` (see `RunResult.as_data`).
+    """
+    invocation = Invocation(
+        flow=flow_from_spec(spec),
+        session=RSession(**session),
+        argv=argv,
+        options=options or {},
+        emit=live.emit,
+        payload=lambda: live.ask_r("payload"),
+        evaluate_default=lambda name: live.ask_r("default", name=name),
+        script=script,
+        colour=colour,
+    )
+    result = main(invocation)
+    return {"exit_code": result.exit_code, **result.data}

@@ -1,0 +1,67 @@
+"""What a command is given: the flow, the session that asks, and the way back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from metaflow_core.model.flow import Flow
+from metaflow_core.runtime.start import RSession
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One call of `run()`, from a script or a terminal.
+
+    Args:
+        flow: The flow.
+        session: The R session that asks.
+        argv: Words of the command line, without the script's name.
+        options: Arguments of `run()` by R's names, plain data.
+        emit: Prints text on ``"stdout"`` or ``"stderr"``.
+        payload: Makes what workers need of the flow, R's own business.
+        evaluate_default: Evaluates the default function of the parameter of that name.
+        script: How the user calls the script, such as ``"Rscript flow.R"``; "" without one.
+        colour: Whether the console shows ANSI colours.
+    """
+
+    flow: Flow
+    session: RSession
+    argv: Sequence[str]
+    options: Mapping[str, Any]
+    emit: Callable[[str, str], None]
+    payload: Callable[[], bytes]
+    evaluate_default: Callable[[str], Any]
+    script: str = ""
+    colour: bool = False
+
+    def command(self, words: str) -> str:
+        """What the user types for a subcommand: ``Rscript flow.R resume`` or ``run(resume …)``."""
+        if self.script:
+            return f"{self.script} {words}"
+        return _AS_R.get(words.split(" ", 1)[0], lambda words: words)(words)
+
+
+@dataclass
+class CommandResult:
+    """What a command leaves for R, filled in while it runs.
+
+    Args:
+        exit_code: 0, 1, 2 or 130.
+        data: For a run: how it ended, as plain data.
+    """
+
+    exit_code: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def _resume_in_r(words: str) -> str:
+    return f'run(resume = TRUE, origin_run_id = "{words.rsplit(" ", 1)[1]}")'
+
+
+def _logs_in_r(words: str) -> str:
+    return f'run(logs = "{words.split(" ", 1)[1]}")'
+
+
+_AS_R: dict[str, Callable[[str], str]] = {"resume": _resume_in_r, "logs": _logs_in_r}

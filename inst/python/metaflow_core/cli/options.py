@@ -1,0 +1,156 @@
+"""Arguments of `run()` made into what click calls defaults: the command line wins over them.
+
+R's arguments are data and stay data: they never become words of a command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from metaflow_core.errors import UnknownOption, UsageError
+
+Defaults = dict[str, Any]
+
+_ESCAPE_HATCH = "other_args"
+
+
+def command_line(
+    group: click.Group, argv: Sequence[str], options: Mapping[str, Any]
+) -> tuple[list[str], Defaults]:
+    """The words to parse and the defaults that stand behind them.
+
+    Args:
+        group: The flow's command line.
+        argv: Words from the terminal; the first one that is a command chooses it.
+        options: Arguments of `run()`, by R's names.
+
+    Returns:
+        Words that start with the group's own options and name a command, and click's default
+        map.
+
+    Raises:
+        UnknownOption: If an argument of `run()` is none of any command.
+    """
+    before, command, rest = _split(group, argv)
+    chosen, defaults = _chosen_by_r(options)
+    if command is None and "--help" in before:
+        return ["--help"], {}
+    if command is None:
+        command, rest = chosen, [*shlex.split(str(options.get(_ESCAPE_HATCH) or "")), *rest]
+    given = {name: value for name, value in options.items() if name not in _SELECTORS}
+    given = {name: value for name, value in given.items() if value is not None}
+    given.pop(_ESCAPE_HATCH, None)
+    if command == chosen:
+        given |= defaults
+    return [*before, command, *rest], _default_map(group, command, given, is_chosen=command == chosen)
+
+
+def _split(
+    group: click.Group, argv: Sequence[str]
+) -> tuple[list[str], str | None, list[str]]:
+    """The group's options, the command's name, and what follows it."""
+    takes_value = {
+        name: not getattr(param, "is_flag", False)
+        for param in group.params
+        for name in [*param.opts, *param.secondary_opts]
+    }
+    before: list[str] = []
+    words = list(argv)
+    while words:
+        word = words[0]
+        name, equals, _ = word.partition("=")
+        if name in takes_value:
+            count = 2 if takes_value[name] and not equals else 1
+            before += words[:count]
+            words = words[count:]
+        elif word == "--help":
+            before.append(words.pop(0))
+        elif word.startswith("-"):
+            return before, None, words
+        else:
+            return before, word, words[1:]
+    return before, None, []
+
+
+def _resume(value: Any) -> tuple[str, Defaults]:
+    return "resume", {"step": value} if isinstance(value, str) else {}
+
+
+def _subcommand(name: str) -> Any:
+    def select(value: Any) -> tuple[str, Defaults]:
+        raise UsageError(
+            f"run({name} = {value!r}) is not in this version yet.",
+            "Local runs are; see NEWS.",
+        )
+
+    return select
+
+
+_SELECTORS: dict[str, Any] = {
+    "resume": _resume,
+    "show": lambda value: ("show", {}),
+    "check": lambda value: ("check", {}),
+    "help": lambda value: ("help", {}),
+    "logs": lambda value: ("logs", {"pathspec": value}),
+    "dump": lambda value: ("dump", {"pathspec": value}),
+    "batch": _subcommand("batch"),
+    "step_functions": _subcommand("step_functions"),
+}
+"""Arguments of `run()` that choose a command, with the command and the defaults they stand for."""
+
+
+def _chosen_by_r(options: Mapping[str, Any]) -> tuple[str, Defaults]:
+    for name, select in _SELECTORS.items():
+        value = options.get(name)
+        if value is not None and value is not False:
+            command, defaults = select(value)
+            return command, defaults
+    return "run", {}
+
+
+def _default_map(
+    group: click.Group, command: str, given: Mapping[str, Any], *, is_chosen: bool
+) -> Defaults:
+    """Each argument at the command or the group that takes it.
+
+    An argument of another command is passed over where the terminal chose a command: a script
+    that says `run(alpha = 1)` can still be asked to `show`.
+    """
+    known = {name: _by_r_name(sub) for name, sub in group.commands.items()}
+    of_group = _by_r_name(group)
+    everything = set(of_group).union(*known.values())
+    top: Defaults = {}
+    below: Defaults = {}
+    for written, value in given.items():
+        name = written.replace("-", "_")
+        name = name if name in everything else written
+        if name in known.get(command, {}):
+            below.update(_default(known[command][name], value))
+        elif name in of_group:
+            top.update(_default(of_group[name], value))
+        elif name not in everything or is_chosen:
+            raise UnknownOption(
+                f"run({written} = …): `{command}` has no such option{_near(name, everything)}.",
+                "See `run(help = TRUE)`.",
+            )
+    return {**top, command: below}
+
+
+def _by_r_name(command: click.Command) -> dict[str, click.Parameter]:
+    """Options by the name that R has for them: `with_` stands for a word of Python's own."""
+    return {param.name.rstrip("_"): param for param in command.params if param.name}
+
+
+def _default(param: click.Parameter, value: Any) -> Defaults:
+    assert param.name is not None
+    return {param.name: [value] if param.multiple and not isinstance(value, list) else value}
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    match = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean `{match[0]}`?)" if match else ""

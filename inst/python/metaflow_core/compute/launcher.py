@@ -1,0 +1,73 @@
+"""The launcher protocol: start an attempt's worker, talk with it, learn how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Stream = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a worker ended.
+
+    Args:
+        code: Exit code, or None if a signal ended it.
+        signal: Number of that signal, or None.
+        cpu_s: User and system time, in seconds.
+        peak_memory_bytes: Largest resident size.
+    """
+
+    code: int | None
+    signal: int | None
+    cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+class Listener(Protocol):
+    """What a launcher tells about a worker; all calls come from the runtime's own thread."""
+
+    def on_message(self, message: dict[str, Any]) -> None:
+        """The worker sent a message (see `protocol`)."""
+        ...
+
+    def on_output(self, stream: Stream, data: bytes) -> None:
+        """The worker, C code in it, or a child of it wrote to its standard output or error."""
+        ...
+
+    def on_exit(self, how: Exit) -> None:
+        """The worker ended. Called once, after everything that it wrote has been handed over."""
+        ...
+
+
+class Worker(Protocol):
+    """A started worker."""
+
+    label: str
+    """What the console shows for it, such as ``"pid 4711"``."""
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message; nothing happens if the worker is gone."""
+        ...
+
+    def stop(self, grace_s: float) -> None:
+        """End the worker and its children: ask first, and force it after *grace_s* seconds."""
+        ...
+
+
+class Launcher(Protocol):
+    """Starts workers."""
+
+    def start(self, listener: Listener) -> Worker:
+        """Start a worker for one attempt.
+
+        Raises:
+            WorkerError: If none can be started; the sentence says why.
+        """
+        ...
+
+    def close(self) -> None:
+        """End whatever the launcher keeps running."""
+        ...

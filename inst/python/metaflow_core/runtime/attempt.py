@@ -1,0 +1,449 @@
+"""One attempt of a task: what its worker is told, what it is answered, what is kept of it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from metaflow_core import wire
+from metaflow_core.compute.launcher import Exit, Launcher, Stream, Worker
+from metaflow_core.compute.loop import Loop
+from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
+from metaflow_core.datastore import pickles
+from metaflow_core.datastore.attempts import AttemptWriter, Encoded
+from metaflow_core.errors import MetaflowError, StoreError
+from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
+from metaflow_core.model.pathspec import Pathspec
+from metaflow_core.model.task import Failure, ForeachFrame, Outcome
+from metaflow_core.client.plain import for_r
+from metaflow_core.runtime import seeds
+from metaflow_core.runtime.context import RunContext
+from metaflow_core.runtime.logs import TaskLog
+from metaflow_core.runtime.tasks import RUN_ARTIFACTS, FinishedTask, Place, Stored, inherited
+
+TIMEOUT_GRACE_S = 5.0
+"""How long a worker that took too long has to end by itself."""
+
+_Written = TypeVar("_Written")
+
+OnEnd = Callable[["Attempt", FinishedTask | Failure], None]
+
+
+class Attempt:
+    """One attempt; the listener of its worker.
+
+    Args:
+        run: The run it belongs to.
+        place: The task.
+        number: Attempt number, from 0.
+        on_end: Called once, when the attempt's results are stored or it has failed.
+    """
+
+    def __init__(self, run: RunContext, place: Place, number: int, on_end: OnEnd) -> None:
+        self.place, self.number = place, number
+        self._run, self._on_end = run, on_end
+        self._pathspec = run.pathspec.child(place.key.step).child(place.task_id)
+        self._start = inherited(place, run.parameters.stored)
+        self._writer = self._new_writer()
+        self._spool = run.spool_root / f"{place.task_id}-{number}"
+        self._log = TaskLog(run.console, self._writer, self.short)
+        self._worker: Worker | None = None
+        self._result: dict[str, Any] | None = None
+        self._stopped: Failure | None = None
+        self._cancel_timeout: Callable[[], None] = lambda: None
+        self._started_at = time.time()
+
+    @property
+    def short(self) -> str:
+        """``run/step/task``, as the console shows it."""
+        return "/".join(self._pathspec.parts[1:])
+
+    # Its life
+
+    def start(self, launcher: Launcher, loop: Loop) -> None:
+        """Register the attempt and start its worker.
+
+        Raises:
+            WorkerError: If no worker can be started.
+            StoreError: If the attempt cannot be registered.
+        """
+        self._writer.begin()
+        self._register(self._start_metadata())
+        self._spool.mkdir(parents=True)
+        self._worker = launcher.start(self)
+        self._log.prefix = self._prefix()
+        self._run.console.line("Task is starting.", prefix=self._prefix())
+        self._worker.send(self._task_message())
+        timeout_s = self.place.policy.timeout_s
+        if timeout_s is not None:
+            message = f"The task took longer than its timeout of {timeout_s:g} seconds."
+            self._cancel_timeout = loop.call_later(
+                timeout_s, lambda: self.stop("timeout", message, TIMEOUT_GRACE_S)
+            )
+
+    def stop(self, kind: str, because: str, grace_s: float) -> None:
+        """End the attempt; it fails with *kind* and *because*."""
+        if self._stopped is None and self._worker is not None:
+            self._stopped = Failure(kind, because)
+            self._worker.stop(grace_s)
+
+    def describe(self) -> dict[str, Any]:
+        """The attempt as JSON data, for the run's state."""
+        return {
+            "pathspec": str(self._pathspec),
+            "attempt": self.number,
+            "worker": self._worker.label if self._worker else "",
+            "started_at": self._started_at,
+        }
+
+    # What its worker tells
+
+    def on_message(self, message: dict[str, Any]) -> None:
+        """Answer a question, or keep the result (see `Listener`)."""
+        match message["type"]:
+            case "get":
+                self._answer({"type": "artifact", **self._get(message)})
+            case "objects":
+                stored = self.place.parents[message["index"]].stored
+                self._answer({"type": "objects", "objects": dict(_visible(stored).objects)})
+            case "result":
+                self._result = message
+
+    def on_output(self, stream: Stream, data: bytes) -> None:
+        """Log and print what the task wrote (see `Listener`)."""
+        self._log.write(stream, data)
+
+    def on_exit(self, how: Exit) -> None:
+        """Keep the results, or find out why there are none (see `Listener`)."""
+        self._cancel_timeout()
+        failure = self._failure(how)
+        ended: FinishedTask | Failure
+        try:
+            ended = failure or self._save(self._finish)
+        except MetaflowError as error:
+            ended = Failure("save", str(error))
+        if isinstance(ended, Failure):
+            self._keep_failure(ended)
+        ok = not isinstance(ended, Failure)
+        self._log.say("Task finished successfully." if ok else "Task failed.", error=not ok)
+        self._log.close()
+        with contextlib.suppress(MetaflowError):
+            self._writer.save_runtime(
+                return_code=_return_code(how), killed=how.signal is not None, success=ok
+            )
+        shutil.rmtree(self._spool, ignore_errors=True)
+        self._on_end(self, ended)
+
+    # What its worker is told
+
+    def _task_message(self) -> dict[str, Any]:
+        step, run = self.place.step, self._run
+        return {
+            "type": "task",
+            "payload": str(run.payload_path),
+            "spool": str(self._spool),
+            "inline_limit_bytes": INLINE_LIMIT_BYTES,
+            "step": step.name,
+            "is_join": step.is_join,
+            "foreach": step.foreach,
+            "condition": step.condition,
+            "cases": list(step.cases),
+            "max_num_splits": run.max_num_splits,
+            "foreach_value_chars": run.foreach_value_chars,
+            "current": {
+                **run.current,
+                "step_name": step.name,
+                "task_id": self.place.task_id,
+                "pathspec": str(self._pathspec),
+                "retry_count": self.number,
+            },
+            "parameters": list(run.flow.parameters),
+            "artifacts": list(_visible(self._start).objects),
+            "frames": [
+                {
+                    "step": frame.step,
+                    "var": frame.var,
+                    "num_splits": frame.num_splits,
+                    "index": frame.index,
+                    "value": frame.value,
+                }
+                for frame in self.place.frames
+            ],
+            "inputs": [
+                {"step": p.key.step, "index": p.key.indexes[-1:] or None, "task_id": p.task_id}
+                for p in (self.place.parents if step.is_join else ())
+            ],
+            "seed": seeds.stream(run.seed, self.place.key),
+            "environment": dict(self.place.policy.environment),
+        }
+
+    def _answer(self, message: Mapping[str, Any]) -> None:
+        if self._worker is not None:
+            self._worker.send(message)
+
+    def _get(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        name = message["name"]
+        match message["from"]:
+            case "input":
+                stored = self.place.parents[message["index"]].stored
+            case "foreach":
+                stored = self.place.levels[message["index"]].source
+            case _:
+                stored = self._start
+        if name not in stored.objects:
+            return {"found": False, "name": name}
+        try:
+            encoded = stored.encoded(name, self._run.store, str(self._pathspec))
+            return {"found": True, "name": name, **self._for_worker(encoded)}
+        except MetaflowError as error:
+            return {
+                "found": True,
+                "name": name,
+                "kind": "error",
+                "class": error.kind(),
+                "message": str(error),
+            }
+
+    def _for_worker(self, encoded: Encoded) -> dict[str, Any]:
+        return for_r(encoded, self._spool, inline_limit_bytes=INLINE_LIMIT_BYTES)
+
+    # What is kept
+
+    def _failure(self, how: Exit) -> Failure | None:
+        is_done = how.code == 0 and (self._result or {}).get("ok")
+        if self._stopped is not None and not is_done:
+            return self._stopped
+        if self._result is None:
+            return Failure("killed", _how_it_ended(how))
+        if not self._result["ok"]:
+            return _failure_from(self._result["failure"])
+        if how.code != 0:
+            return Failure("killed", _how_it_ended(how))
+        return None
+
+    def _finish(self) -> FinishedTask:
+        """Write the results of a successful attempt."""
+        assert self._result is not None
+        outcome = self._result.get("outcome") or {}
+        decided = Outcome(outcome.get("chosen"), outcome.get("num_splits"))
+        values = [v or "" for v in outcome.get("values") or ()]
+        self._write_artifacts()
+        self._write_framework(ok=True, success=True, outcome=decided, values=values)
+        return self._finished(decided, values)
+
+    def _finished(self, outcome: Outcome, values: list[str]) -> FinishedTask:
+        place = self.place
+        stored = Stored(dict(self._writer.objects), dict(self._writer.info))
+        return FinishedTask(place.key, place.task_id, place.levels, stored, outcome, values)
+
+    def _keep_failure(self, failure: Failure) -> None:
+        """Write what a failed attempt left; a store that cannot take it is told on the console."""
+        try:
+            self._writer = self._new_writer()
+            self._save(lambda: self._write_failure(failure, ok=False), ok=False)
+        except MetaflowError as error:
+            self._log.say(f"The failed attempt could not be recorded: {error}", error=True)
+
+    def _write_failure(self, failure: Failure, *, ok: bool) -> None:
+        with contextlib.suppress(MetaflowError):
+            self._write_artifacts()
+        self._write_framework(ok=ok, success=False, failure=failure)
+
+    def record_caught(self, failure: Failure) -> FinishedTask:
+        """Store *failure* as the result of the task, as this attempt.
+
+        Raises:
+            StoreError: If it cannot be stored.
+        """
+        self._writer.begin()
+        self._register(self._start_metadata())
+        return self._save(lambda: self._write_caught(failure))
+
+    def _write_caught(self, failure: Failure) -> FinishedTask:
+        self._write_artifacts()
+        var = self.place.policy.catch_var
+        if var is not None:
+            self._writer.save_r(var, condition_bytes(failure), failure.kind)
+        self._write_framework(ok=True, success=False, failure=failure)
+        return self._finished(Outcome(), [])
+
+    def _save(self, write: Callable[[], _Written], *, ok: bool = True) -> _Written:
+        """Write, then register what was written, then mark the attempt as done."""
+        written = write()
+        if not self._writer.commit():
+            raise StoreError(f"Another worker has finished attempt {self.number} of {self.short}.")
+        self._run.metadata.register_artifacts(
+            self._pathspec,
+            self.number,
+            [ArtifactRecord(name, key) for name, key in self._writer.objects.items()],
+            self._run.identity,
+        )
+        self._register(
+            [
+                MetaDatum("attempt_ok", str(ok), type="internal_attempt_status"),
+                MetaDatum("attempt-done", str(self.number)),
+            ]
+        )
+        return written
+
+    def _write_artifacts(self) -> None:
+        result = self._result or {}
+        removed = set(result.get("removed") or ())
+        for name, key in self._start.objects.items():
+            if name not in removed:
+                self._writer.refer(name, key, self._start.info.get(name, {}))
+        for artifact in result.get("artifacts") or ():
+            self._write_artifact(artifact)
+
+    def _write_artifact(self, artifact: Mapping[str, Any]) -> None:
+        name = artifact["name"]
+        match artifact["kind"]:
+            case "native":
+                self._writer.save_native(name, artifact.get("value"))
+            case "r":
+                data = artifact.get("bytes")
+                source = data if data is not None else Path(artifact["path"])
+                self._writer.save_r(name, source, artifact.get("r_type") or "")
+            case "reference":
+                stored = self.place.parents[artifact["index"]].stored
+                self._writer.refer(name, stored.objects[name], stored.info.get(name, {}))
+
+    def _write_framework(
+        self,
+        *,
+        ok: bool,
+        success: bool,
+        outcome: Outcome | None = None,
+        values: list[str] | None = None,
+        failure: Failure | None = None,
+    ) -> None:
+        """The artifacts that stock Metaflow's client and runtime read."""
+        step, writer = self.place.step, self._writer
+        following = (outcome.chosen,) if outcome and outcome.chosen else step.next_steps
+        transition = (list(following), step.foreach) if ok and following else None
+        for name in RUN_ARTIFACTS:
+            if name not in writer.objects and name in self._run.parameters.stored.objects:
+                stored = self._run.parameters.stored
+                writer.refer(name, stored.objects[name], stored.info.get(name, {}))
+        writer.save_native("_transition", transition)
+        writer.save_native("_task_ok", ok)
+        writer.save_native("_success", success)
+        save_foreach_stack(writer, self.place.frames)
+        writer.save_native("_iteration_stack", [])
+        writer.save_native("_foreach_var", step.foreach)
+        writer.save_native("_foreach_num_splits", outcome.num_splits if outcome else None)
+        if step.is_foreach and values is not None:
+            writer.save_native("_foreach_values", values)
+        writer.save_native("_current_step", step.name)
+        self._write_exception(failure)
+
+    def _write_exception(self, failure: Failure | None) -> None:
+        if failure is None:
+            self._writer.save_native("_exception", None)
+            return
+        trace = "\n".join([failure.message, *(_frame_line(f) for f in reversed(failure.frames))])
+        kind = failure.classes[0] if failure.classes else failure.kind
+        exception = pickles.dumps_exception(kind, failure.message, trace)
+        self._writer.save_pickle("_exception", exception, "MetaflowExceptionWrapper")
+        self._writer.save_native(
+            "_failure",
+            {
+                "kind": failure.kind,
+                "message": failure.message,
+                "call": failure.call,
+                "classes": list(failure.classes),
+                "frames": [dict(frame) for frame in failure.frames],
+            },
+        )
+        self._writer.save_r("_condition", condition_bytes(failure), "condition")
+
+    def _register(self, data: list[MetaDatum]) -> None:
+        tagged = [
+            MetaDatum(d.field, d.value, d.type, (f"attempt_id:{self.number}",)) for d in data
+        ]
+        self._run.metadata.register_metadata(self._pathspec, tagged, self._run.identity.user)
+
+    def _start_metadata(self) -> list[MetaDatum]:
+        run, frames = self._run, self.place.frames
+        data = [
+            MetaDatum("attempt", str(self.number)),
+            MetaDatum("origin-run-id", str(run.origin_run_id)),
+            MetaDatum("ds-type", run.store.storage.type),
+            MetaDatum("ds-root", run.store.storage.root),
+        ]
+        if frames:
+            path = ",".join(f"{f.step}:{f.index}" for f in frames)
+            stack = [f"{f.var}={f.value}" for f in frames]
+            data += [MetaDatum("foreach-execution-path", path), MetaDatum("foreach-stack", stack)]
+        return data
+
+    def _new_writer(self) -> AttemptWriter:
+        run, step, task = self._pathspec.parts[1:]
+        return self._run.store.writer(run, step, task, self.number)
+
+    def _prefix(self) -> str:
+        return f"{self.short} ({self._worker.label})" if self._worker else self.short
+
+
+def save_foreach_stack(writer: AttemptWriter, frames: Sequence[ForeachFrame]) -> None:
+    """Store a task's foreach stack as stock Metaflow has it."""
+    writer.save_pickle("_foreach_stack", pickles.dumps_foreach_stack(frames), "<class 'list'>")
+
+
+def condition_bytes(failure: Failure) -> bytes:
+    """A failure as an R condition, in R `serialize()` bytes: R's own, or one made for it."""
+    if failure.condition:
+        return failure.condition
+    kind = f"metaflow_task_{failure.kind}"
+    return wire.dumps(
+        wire.Classed(
+            {"message": failure.message, "call": None},
+            (kind, "metaflow_task_failed", "metaflow_error", "error", "condition"),
+        )
+    )
+
+
+def _visible(stored: Stored) -> Stored:
+    return stored.without(RUN_ARTIFACTS)
+
+
+def _failure_from(item: Mapping[str, Any]) -> Failure:
+    classes = item.get("classes") or []
+    return Failure(
+        kind=item["kind"],
+        message=item["message"] or "",
+        call=item.get("call") or "",
+        classes=tuple(classes if isinstance(classes, list) else [classes]),
+        frames=tuple(item.get("frames") or ()),
+        condition=item.get("condition") or b"",
+    )
+
+
+def _frame_line(frame: Mapping[str, Any]) -> str:
+    place = f"{frame['file']}:{frame['line']} in " if frame.get("file") else ""
+    return f"  at {place}{frame['call']}"
+
+
+def _return_code(how: Exit) -> int:
+    return how.code if how.code is not None else -(how.signal or 0)
+
+
+def _how_it_ended(how: Exit) -> str:
+    peak = f"{how.peak_memory_bytes / 1e9:.1f} GB"
+    if how.signal == signal.SIGKILL:
+        return f"The task was killed by signal 9 at {peak}: probably out of memory."
+    if how.signal is not None:
+        return f"The task was killed by signal {how.signal} ({_name(how.signal)}) at {peak}."
+    return f"The task's R process ended with status {how.code} before the step was done."
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

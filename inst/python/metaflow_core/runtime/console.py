@@ -1,0 +1,57 @@
+"""What a run says on the console, in Metaflow's format."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+Emit = Callable[[str, str], None]
+"""Prints text on ``"stdout"`` or ``"stderr"``."""
+
+_COLOURS = {"time": "35", "head": "32", "error": "31", "": "39"}
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Prints the lines of a run.
+
+    Args:
+        emit: Where text goes.
+        colour: Whether the console shows ANSI colours.
+        quiet: Whether only the tasks' own output and errors are printed.
+    """
+
+    emit: Emit
+    colour: bool = False
+    quiet: bool = False
+
+    def line(self, text: str, *, prefix: str = "", error: bool = False) -> None:
+        """A line with the time and, for a task, ``[run/step/task (pid n)]``."""
+        if self.quiet and not error:
+            return
+        self._stamped(text, prefix, "error" if error else "")
+
+    def output(self, text: str, prefix: str) -> None:
+        """A line that a task printed; printed even if the run is quiet."""
+        self._stamped(text, prefix, "")
+
+    def note(self, text: str) -> None:
+        """A line without the time."""
+        if not self.quiet:
+            self.emit(text + "\n", "stdout")
+
+    def _stamped(self, text: str, prefix: str, kind: str) -> None:
+        stamp = self._paint(_now(), "time")
+        head = self._paint(f"[{prefix}] ", "head") if prefix else ""
+        self.emit(f"{stamp} {head}{self._paint(text, kind)}\n", "stdout")
+
+    def _paint(self, text: str, kind: str) -> str:
+        colour = _COLOURS[kind]
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.colour and kind else text
+
+
+def _now() -> str:
+    now = time.time()
+    return f"{datetime.fromtimestamp(now):%Y-%m-%d %H:%M:%S}.{int(now * 1000) % 1000:03d}"

@@ -1,0 +1,52 @@
+"""What all tasks of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from metaflow_core.datastore.attempts import FlowDatastore
+from metaflow_core.metadata.provider import Identity, MetadataProvider
+from metaflow_core.model.flow import Flow
+from metaflow_core.model.pathspec import Pathspec
+from metaflow_core.runtime.console import Console
+from metaflow_core.runtime.tasks import FinishedTask
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One run's unchanging facts and services.
+
+    Args:
+        flow: The flow, with every decorator that is in force.
+        pathspec: ``Flow/run``.
+        store: Where artifacts go.
+        metadata: Where tasks are registered.
+        identity: The user and the tags of the run.
+        console: Where lines go.
+        payload_path: File with what workers need of the flow (R's own business).
+        spool_root: Directory for the attempts' temporary files.
+        seed: The run's seed.
+        parameters: The finished task ``_parameters``.
+        current: What `current()` answers in every task of the run.
+        origin_run_id: Id of the run that is resumed, or None.
+        max_num_splits: Largest foreach that is let through.
+        foreach_value_chars: How many characters of a foreach item are kept for display.
+    """
+
+    flow: Flow
+    pathspec: Pathspec
+    store: FlowDatastore
+    metadata: MetadataProvider
+    identity: Identity
+    console: Console
+    payload_path: Path
+    spool_root: Path
+    seed: int
+    parameters: FinishedTask
+    current: Mapping[str, Any] = field(default_factory=dict)
+    origin_run_id: str | None = None
+    max_num_splits: int = 100
+    foreach_value_chars: int = 30

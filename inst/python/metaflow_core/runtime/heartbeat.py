@@ -1,0 +1,52 @@
+"""Says that a run is alive, and what it is doing, for those who look from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from metaflow_core import config
+from metaflow_core.compute.loop import Loop
+from metaflow_core.errors import MetaflowError
+from metaflow_core.metadata.provider import MetadataProvider
+from metaflow_core.model.pathspec import Pathspec
+
+
+class Heartbeat:
+    """Sends the run's state when it starts and ends, and every so often.
+
+    Args:
+        run: The run.
+        metadata: Where the state goes.
+        loop: The loop that keeps the time.
+        state: What the run is doing, as JSON data.
+    """
+
+    def __init__(
+        self,
+        run: Pathspec,
+        metadata: MetadataProvider,
+        loop: Loop,
+        state: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._run, self._metadata, self._loop, self._state = run, metadata, loop, state
+        self._interval_s = float(config.get("METAFLOW_RUN_HEARTBEAT_INTERVAL_S") or 10)
+
+    def start(self) -> None:
+        """Send the first state, and go on until the loop ends."""
+        self._beat("running")
+        self._loop.call_later(self._interval_s, self.start)
+
+    def stop(self, status: str) -> None:
+        """Send the last state."""
+        self._beat(status)
+
+    def _beat(self, status: str) -> None:
+        who = {"status": status, "pid": os.getpid(), "host": socket.gethostname()}
+        # A run goes on when nobody can be told about it; a store that is gone for good is
+        # noticed by the next task that saves.
+        with contextlib.suppress(MetaflowError):
+            self._metadata.heartbeat(self._run, {**who, **self._state()})

@@ -1,0 +1,73 @@
+"""A task's log: lines to the console as they come, and to the store."""
+
+from __future__ import annotations
+
+import time
+
+from metaflow_core.compute.launcher import Stream
+from metaflow_core.datastore import mflog
+from metaflow_core.datastore.attempts import AttemptWriter
+from metaflow_core.errors import StoreError
+from metaflow_core.runtime.console import Console
+
+_LONGEST_LINE_BYTES = 1 << 16
+"""Output without a line end is cut here, so that it is shown and does not pile up."""
+
+
+class TaskLog:
+    """Cuts an attempt's output into lines, prints them and stores them.
+
+    Args:
+        console: Where lines are printed.
+        writer: Where they are stored.
+        prefix: What stands before each printed line; changed when the worker is known.
+    """
+
+    def __init__(self, console: Console, writer: AttemptWriter, prefix: str) -> None:
+        self._console, self._writer, self.prefix = console, writer, prefix
+        self._partial: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
+        self._is_broken = False
+
+    def write(self, stream: Stream, data: bytes) -> None:
+        """Add output of the task."""
+        *lines, rest = (self._partial[stream] + data).split(b"\n")
+        if len(rest) > _LONGEST_LINE_BYTES:
+            lines, rest = [*lines, rest], b""
+        self._partial[stream] = rest
+        self._keep(stream, lines)
+
+    def say(self, text: str, *, error: bool = False) -> None:
+        """Add a line of the runtime's own."""
+        self._flush()
+        self._console.line(text, prefix=self.prefix, error=error)
+        if error:
+            self._store("stderr", [text.encode()])
+
+    def close(self) -> None:
+        """Add what came without a line end."""
+        self._flush()
+
+    def _flush(self) -> None:
+        for stream, rest in self._partial.items():
+            if rest:
+                self._partial[stream] = b""
+                self._keep(stream, [rest])
+
+    def _keep(self, stream: Stream, lines: list[bytes]) -> None:
+        for line in lines:
+            self._console.output(line.decode("utf-8", "replace"), self.prefix)
+        self._store(stream, lines)
+
+    def _store(self, stream: Stream, lines: list[bytes]) -> None:
+        if not lines or self._is_broken:
+            return
+        now = time.time()
+        texts = (line.decode("utf-8", "surrogateescape") for line in lines)
+        data = b"".join(mflog.format_line(mflog.RUNTIME, text, now) for text in texts)
+        try:
+            self._writer.append_log(mflog.RUNTIME, stream, data)
+        except StoreError as error:
+            # The task goes on without its log; said once.
+            self._is_broken = True
+            self._console.line(f"The log cannot be stored: {error}", prefix=self.prefix,
+                                   error=True)

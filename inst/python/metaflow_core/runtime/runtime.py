@@ -1,0 +1,182 @@
+"""Carries out the scheduler's actions and tells it what happened, until the run ends."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from metaflow_core.compute.launcher import Launcher
+from metaflow_core.compute.loop import Loop
+from metaflow_core.decorators.base import TaskPolicy
+from metaflow_core.errors import MetaflowError, WorkerError
+from metaflow_core.model.task import Failure, TaskKey
+from metaflow_core.runtime.attempt import Attempt
+from metaflow_core.runtime.context import RunContext
+from metaflow_core.runtime.heartbeat import Heartbeat
+from metaflow_core.runtime.resume import OriginRun
+from metaflow_core.runtime.tasks import FinishedTask, Place, place_of
+from metaflow_core.scheduler.events import (
+    Action,
+    AttemptFailed,
+    AttemptSucceeded,
+    CancelAttempt,
+    CloneTask,
+    Event,
+    FailureCaught,
+    FinishRun,
+    Interrupted,
+    LaunchAttempt,
+    RecordCaught,
+    RetryDue,
+    RunStarted,
+    ScheduleRetry,
+    TaskCloned,
+)
+from metaflow_core.scheduler.scheduler import Scheduler
+
+STOP_GRACE_S = 5.0
+"""How long a stopped worker has to end by itself."""
+
+_MOST_LISTED = 100
+"""How many waiting tasks a heartbeat lists."""
+
+
+class Runtime:
+    """One run, from its first task to its end.
+
+    Args:
+        run: What all tasks of the run share.
+        policies: How each step's tasks are run.
+        scheduler: Decides what is done.
+        launcher: Starts workers.
+        loop: The loop that *launcher* uses.
+        origin: The run that is resumed, or None.
+    """
+
+    def __init__(
+        self,
+        run: RunContext,
+        policies: Mapping[str, TaskPolicy],
+        scheduler: Scheduler,
+        launcher: Launcher,
+        loop: Loop,
+        origin: OriginRun | None,
+    ) -> None:
+        self._run, self._policies, self._scheduler = run, policies, scheduler
+        self._launcher, self._loop, self._origin = launcher, loop, origin
+        self._events: deque[Event] = deque()
+        self._finished: dict[TaskKey, FinishedTask] = {}
+        self._running: dict[TaskKey, Attempt] = {}
+        self._places: dict[TaskKey, Place] = {}
+        self._end: FinishRun | None = None
+        self.stopped: list[str] = []
+        self._heartbeat = Heartbeat(run.pathspec, run.metadata, loop, self._state)
+
+    def execute(self) -> FinishRun:
+        """Run until nothing is left to do; how the run ended.
+
+        Whatever goes wrong, no worker is left running.
+        """
+        try:
+            with self._loop.catching_signals(lambda number: self._tell(Interrupted())):
+                self._heartbeat.start()
+                self._tell(RunStarted())
+                self._drain()
+                while self._end is None:
+                    self._loop.step()
+                    self._drain()
+        finally:
+            self._launcher.close()
+            self._heartbeat.stop(self._end.status if self._end else "failed")
+        return self._end
+
+    def place(self, task: TaskKey) -> Place:
+        """The place of a task that was started."""
+        return self._places[task]
+
+    def _tell(self, event: Event) -> None:
+        self._events.append(event)
+
+    def _drain(self) -> None:
+        while self._events:
+            for action in self._scheduler.handle(self._events.popleft()):
+                self._carry_out(action)
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case LaunchAttempt():
+                self._launch(action)
+            case CloneTask():
+                self._clone(action)
+            case ScheduleRetry():
+                due = RetryDue(action.task, action.attempt)
+                self._loop.call_later(action.delay_s, lambda: self._tell(due))
+            case RecordCaught():
+                self._record_caught(action)
+            case CancelAttempt():
+                self._cancel(action)
+            case FinishRun():
+                self._end = action
+
+    def _launch(self, action: LaunchAttempt) -> None:
+        key = action.task
+        try:
+            place = self._place(key, action.parents)
+            attempt = Attempt(self._run, place, action.attempt, self._ended)
+            self._running[key] = attempt
+            attempt.start(self._launcher, self._loop)
+        except (WorkerError, MetaflowError) as error:
+            self._running.pop(key, None)
+            kind = "start" if isinstance(error, WorkerError) else "save"
+            self._tell(AttemptFailed(key, action.attempt, Failure(kind, str(error))))
+
+    def _ended(self, attempt: Attempt, what: FinishedTask | Failure) -> None:
+        key = attempt.place.key
+        del self._running[key]
+        if isinstance(what, Failure):
+            self._tell(AttemptFailed(key, attempt.number, what))
+        else:
+            self._finished[key] = what
+            self._tell(AttemptSucceeded(key, attempt.number, what.outcome))
+
+    def _cancel(self, action: CancelAttempt) -> None:
+        attempt = self._running[action.task]
+        self.stopped.append(attempt.short)
+        attempt.stop("stopped", action.because, STOP_GRACE_S)
+
+    def _clone(self, action: CloneTask) -> None:
+        assert self._origin is not None
+        place = self._place(action.task, action.parents)
+        finished = self._origin.clone(self._run, place, action.origin_task_id)
+        self._finished[action.task] = finished
+        self._tell(TaskCloned(action.task, finished.outcome))
+
+    def _record_caught(self, action: RecordCaught) -> None:
+        place = self._places[action.task]
+        attempt = Attempt(self._run, place, action.attempt, self._ended)
+        self._finished[action.task] = attempt.record_caught(action.failure)
+        self._tell(FailureCaught(action.task, action.attempt))
+
+    def _place(self, key: TaskKey, parents: tuple[TaskKey, ...]) -> Place:
+        """The task's place, made at its first attempt, when it gets its id."""
+        if key not in self._places:
+            run, steps = self._run, self._run.flow.steps
+            self._places[key] = place_of(
+                key,
+                run.metadata.new_task(run.pathspec, key.step, run.identity),
+                steps[key.step],
+                self._policies[key.step],
+                tuple(self._finished[parent] for parent in parents) or (run.parameters,),
+                steps[parents[0].step].foreach if parents else None,
+            )
+        return self._places[key]
+
+    def _state(self) -> dict[str, object]:
+        """What the run is doing, as JSON data."""
+        state = self._scheduler.state()
+        return {
+            "running": [a.describe() for a in self._running.values()],
+            "finished": len(self._finished),
+            "waiting": [{"task": str(w.task), "why": w.why} for w in state.waiting[:_MOST_LISTED]],
+            "counts": dict(state.counts),
+        }

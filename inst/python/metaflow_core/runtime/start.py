@@ -1,0 +1,348 @@
+"""Starts a run, or resumes one: registers it, stores its parameters, executes it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metaflow_core import __version__, config
+from metaflow_core.compute.local import LocalLauncher
+from metaflow_core.compute.loop import Loop
+from metaflow_core.datastore import pickles
+from metaflow_core.datastore.attempts import AttemptWriter, FlowDatastore
+from metaflow_core.decorators.base import TaskPolicy
+from metaflow_core.decorators.project import project_of
+from metaflow_core.decorators.registry import check_decorators, policy_of
+from metaflow_core.errors import InvalidFlow
+from metaflow_core.metadata.provider import (
+    ArtifactRecord,
+    Identity,
+    MetaDatum,
+    MetadataProvider,
+)
+from metaflow_core.model.flow import END, PARAMETERS, START, Flow
+from metaflow_core.model.graph import check_graph, graph_info
+from metaflow_core.model.pathspec import Pathspec
+from metaflow_core.model.task import TaskKey
+from metaflow_core.runtime import seeds
+from metaflow_core.runtime.attempt import save_foreach_stack
+from metaflow_core.runtime.console import Console
+from metaflow_core.runtime.context import RunContext
+from metaflow_core.runtime.report import FailedTask, RunResult
+from metaflow_core.runtime.resume import OriginRun
+from metaflow_core.runtime.runtime import Runtime
+from metaflow_core.runtime.tasks import FinishedTask, Place, Stored
+from metaflow_core.scheduler.events import FinishRun, Limits, StepPolicy
+from metaflow_core.scheduler.scheduler import Scheduler
+
+
+@dataclass(frozen=True)
+class RSession:
+    """What workers need to know of the R session that started the run.
+
+    Args:
+        version: R's version, such as ``"4.2.2"``.
+        package_version: Version of the R package.
+        rscript: Path of the `Rscript` program.
+        worker_script: Path of the script that serves an attempt.
+        libraries: Library paths.
+        working_dir: Working directory.
+    """
+
+    version: str
+    package_version: str
+    rscript: str
+    worker_script: str
+    libraries: Sequence[str]
+    working_dir: str
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is to be run.
+
+    Args:
+        max_workers: Attempts that may run at once.
+        max_num_splits: Largest foreach that is let through.
+        tags: The user's tags.
+        namespace: Namespace of the run's user, or None for ``user:<name>``.
+        run_id_file: File that gets the run's id, or None.
+        seed: The run's seed, or None for a random one.
+        on_error: ``"stop"`` or ``"continue"``.
+    """
+
+    max_workers: int = 16
+    max_num_splits: int = 100
+    tags: Sequence[str] = ()
+    namespace: str | None = None
+    run_id_file: str | None = None
+    seed: int | None = None
+    on_error: Any = "stop"
+
+
+@dataclass(frozen=True)
+class Services:
+    """Where a run puts what it makes.
+
+    Args:
+        store: The flow's datastore.
+        metadata: The metadata provider.
+        console: Where lines go.
+    """
+
+    store: FlowDatastore
+    metadata: MetadataProvider
+    console: Console
+
+
+def check_flow(flow: Flow) -> None:
+    """Check the graph and the decorators.
+
+    Raises:
+        InvalidFlow: With every problem at once.
+    """
+    problems = check_graph(flow) + check_decorators(flow)
+    problems += [
+        f"Step `{step.name}` asks for `batch`, which this version cannot run yet."
+        for step in flow.steps.values()
+        if step.decorator("batch")
+    ]
+    if problems:
+        raise InvalidFlow(flow.name, problems)
+
+
+def run_flow(
+    flow: Flow,
+    parameters: Mapping[str, Any],
+    options: RunOptions,
+    session: RSession,
+    payload: bytes,
+    services: Services,
+    origin: OriginRun | None = None,
+    from_step: str | None = None,
+) -> RunResult:
+    """Run *flow*, or resume *origin* as a new run of it.
+
+    Args:
+        flow: A flow that `check_flow` accepts.
+        parameters: Value of each parameter; not looked at for a resume, which keeps the origin's.
+        options: How to run it.
+        session: The R session that asks for it.
+        payload: What workers need of the flow, R's own business.
+        services: Where results go.
+        origin: The run to resume, or None.
+        from_step: Step to resume from, or None for what failed.
+
+    Returns:
+        How the run ended; a task that failed does not raise.
+
+    Raises:
+        InvalidResume: If *from_step* is not a step of the flow.
+        StoreError: If the run cannot be registered.
+    """
+    services.store.storage.sweep()
+    origin_tasks = origin.tasks(flow, from_step) if origin else None
+    policies = {step.name: policy_of(step) for step in flow.steps.values()}
+    scheduler = Scheduler(flow, _step_policies(policies), _limits(options), origin_tasks)
+    temporary = Path(tempfile.mkdtemp(prefix="metaflow-", dir=config.get("METAFLOW_TEMPDIR")))
+    loop = Loop()
+    try:
+        payload_path = temporary / "payload"
+        payload_path.write_bytes(payload)
+        context = _register(
+            flow, parameters, options, session, payload_path, services, origin
+        )
+        launcher = LocalLauncher(
+            loop,
+            rscript=session.rscript,
+            worker_script=Path(session.worker_script),
+            libraries=session.libraries,
+            working_dir=session.working_dir,
+        )
+        runtime = Runtime(context, policies, scheduler, launcher, loop, origin)
+        services.console.line(f"Workflow starting (run-id {context.pathspec.run}):")
+        return _result(context, runtime, runtime.execute())
+    finally:
+        loop.close()
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _register(
+    flow: Flow,
+    parameters: Mapping[str, Any],
+    options: RunOptions,
+    session: RSession,
+    payload_path: Path,
+    services: Services,
+    origin: OriginRun | None,
+) -> RunContext:
+    """Register the run and store its parameters."""
+    identity = _identity(flow, options, session)
+    run_id = services.metadata.new_run(flow.name, identity)
+    if options.run_id_file:
+        Path(options.run_id_file).write_text(run_id, encoding="utf-8")
+    run = Pathspec(flow.name, run_id)
+    seed = options.seed if options.seed is not None else _origin_seed(origin)
+    stored = _store_parameters(
+        flow, run, parameters, {"_r_seed": seed}, payload_path, services, identity, origin
+    )
+    return RunContext(
+        flow=flow,
+        pathspec=run,
+        store=services.store,
+        metadata=services.metadata,
+        identity=identity,
+        console=services.console,
+        payload_path=payload_path,
+        spool_root=payload_path.parent,
+        seed=seed,
+        parameters=stored,
+        current=_current(flow, run_id, identity, options, origin),
+        origin_run_id=origin.run_id if origin else None,
+        max_num_splits=options.max_num_splits,
+        foreach_value_chars=int(config.get("METAFLOW_MAXIMUM_FOREACH_VALUE_CHARS") or 30),
+    )
+
+
+def _store_parameters(
+    flow: Flow,
+    run: Pathspec,
+    values: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    payload_path: Path,
+    services: Services,
+    identity: Identity,
+    origin: OriginRun | None,
+) -> FinishedTask:
+    """Store the `_parameters` task, which every other task repeats.
+
+    Args:
+        flow: The flow.
+        run: The run.
+        values: Parameter values of a run that is not a resume.
+        facts: What else is known of the run, by the name of its artifact.
+        payload_path: What workers need of the flow.
+        services: Where it goes.
+        identity: The run's user and tags.
+        origin: The run that is resumed, whose values are kept.
+    """
+    task_id = services.metadata.register_parameters_task(run, identity)
+    task = run.child(PARAMETERS).child(task_id)
+    writer = services.store.writer(run.run or "", PARAMETERS, task_id, 0)
+    writer.begin()
+    kept = origin.parameters() if origin else Stored()
+    for name in flow.parameters:
+        if name in kept.objects:
+            writer.refer(name, kept.objects[name], kept.info.get(name, {}))
+        elif name in values:
+            save_parameter(writer, name, values[name])
+    writer.save_native("name", flow.name)
+    writer.save_native("_graph_info", graph_info(flow))
+    writer.save_native("_configs_processed", True)
+    shared = Stored(dict(writer.objects), dict(writer.info))
+    for name, value in facts.items():
+        writer.save_native(name, value)
+    writer.save_r("_r_flow", payload_path, "flow")
+    for name, value in {"_transition": None, "_task_ok": True, "_success": True}.items():
+        writer.save_native(name, value)
+    save_foreach_stack(writer, ())
+    writer.commit()
+    services.metadata.register_artifacts(
+        task, 0, [ArtifactRecord(name, key) for name, key in writer.objects.items()], identity
+    )
+    services.metadata.register_metadata(
+        task,
+        [
+            MetaDatum("attempt", "0", tags=("attempt_id:0",)),
+            MetaDatum("attempt_ok", "True", "internal_attempt_status", ("attempt_id:0",)),
+            MetaDatum("attempt-done", "0", tags=("attempt_id:0",)),
+            MetaDatum("start_step", START, "graph_structure"),
+            MetaDatum("end_step", END, "graph_structure"),
+        ],
+        identity.user,
+    )
+    return FinishedTask(TaskKey(PARAMETERS), task_id, (), shared)
+
+
+def save_parameter(writer: AttemptWriter, name: str, value: Any) -> None:
+    """Store a parameter's value; a list or a dict as Python's, since R reads it as its own."""
+    if isinstance(value, list | dict):
+        writer.save_pickle(name, pickles.dumps_native(value), str(type(value)))
+    else:
+        writer.save_native(name, value)
+
+
+def _identity(flow: Flow, options: RunOptions, session: RSession) -> Identity:
+    user = config.user()
+    project = project_of(flow, user)
+    system_tags = (
+        "runtime:dev",
+        f"user:{user}",
+        f"metaflow_version:{__version__}",
+        f"metaflow_r_version:{session.package_version}",
+        f"r_version:{session.version}",
+        f"python_version:{platform.python_version()}",
+        *(project.tags if project else ()),
+    )
+    return Identity(user, tuple(options.tags), system_tags)
+
+
+def _current(
+    flow: Flow, run_id: str, identity: Identity, options: RunOptions, origin: OriginRun | None
+) -> dict[str, Any]:
+    project = project_of(flow, identity.user)
+    return {
+        "flow_name": flow.name,
+        "run_id": run_id,
+        "origin_run_id": origin.run_id if origin else None,
+        "namespace": options.namespace or f"user:{identity.user}",
+        "username": identity.user,
+        "tags": list(identity.tags),
+        "parameter_names": list(flow.parameters),
+        "project_name": project.name if project else None,
+        "branch_name": project.branch if project else None,
+        "is_production": project.is_production if project else None,
+    }
+
+
+def _origin_seed(origin: OriginRun | None) -> int:
+    """A resumed run draws on with the numbers of its origin."""
+    seed = origin.value(origin.parameters(), "_r_seed") if origin else None
+    return seed if isinstance(seed, int) else seeds.new_seed()
+
+
+def _step_policies(policies: Mapping[str, TaskPolicy]) -> dict[str, StepPolicy]:
+    return {
+        name: StepPolicy(p.retries, p.retry_wait_s, p.catches, p.cpu)
+        for name, p in policies.items()
+    }
+
+
+def _limits(options: RunOptions) -> Limits:
+    return Limits(
+        max_workers=options.max_workers,
+        max_num_splits=options.max_num_splits,
+        cpus=float(os.cpu_count() or 1),
+        on_error=options.on_error,
+    )
+
+
+def _result(run: RunContext, runtime: Runtime, end: FinishRun) -> RunResult:
+    failed = [
+        _failed_task(run.pathspec, runtime.place(key), failure) for key, failure in end.failures
+    ]
+    return RunResult(str(run.pathspec), end.status, failed, runtime.stopped, end.never_ran)
+
+
+def _failed_task(run: Pathspec, place: Place, failure: Failure) -> FailedTask:
+    pathspec = str(run.child(place.key.step).child(place.task_id))
+    if not place.frames:
+        return FailedTask(pathspec, place.key, failure)
+    frame = place.frames[-1]
+    return FailedTask(pathspec, place.key, failure, frame.value, frame.num_splits)

@@ -1,0 +1,167 @@
+"""A task's place in a run, and what a finished one left for those that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from metaflow_core.datastore.attempts import Encoded, FlowDatastore
+from metaflow_core.decorators.base import TaskPolicy
+from metaflow_core.model.flow import Step
+from metaflow_core.model.task import ForeachFrame, Outcome, TaskKey
+
+FLOW_NAME = "name"
+"""Artifact that holds the flow's name in every task, as in stock Metaflow."""
+
+RUN_ARTIFACTS = (FLOW_NAME, "_graph_info", "_configs_processed")
+"""Artifacts of ``_parameters`` that every task repeats and that no step sees."""
+
+TASK_ARTIFACTS = (
+    "_transition",
+    "_task_ok",
+    "_success",
+    "_foreach_stack",
+    "_iteration_stack",
+    "_foreach_var",
+    "_foreach_num_splits",
+    "_foreach_values",
+    "_exception",
+    "_catch_exception",
+    "_current_step",
+    "_failure",
+    "_condition",
+    "_r_flow",
+    "_r_seed",
+)
+"""Artifacts that say something about one task, and that the next one does not inherit."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Artifacts by name: content hash, and what is recorded about each.
+
+    Args:
+        objects: Artifact name to the hash of its blob.
+        info: Artifact name to its record, as in ``data.json``.
+    """
+
+    objects: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def encoded(self, name: str, store: FlowDatastore, task: str) -> Encoded:
+        """An artifact, of which nothing has been read yet."""
+        return Encoded(name, self.objects[name], self.info.get(name, {}), store.blobs, task)
+
+    def without(self, names: Sequence[str]) -> Stored:
+        """The same without some names."""
+        kept = {name: key for name, key in self.objects.items() if name not in names}
+        return Stored(kept, {name: self.info[name] for name in kept if name in self.info})
+
+    def only(self, names: Sequence[str]) -> Stored:
+        """The same with some names only."""
+        return self.without([name for name in self.objects if name not in names])
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a task's foreach stack.
+
+    Args:
+        frame: The frame as recorded.
+        source: Artifacts of the task that fanned out, which hold the items.
+    """
+
+    frame: ForeachFrame
+    source: Stored
+
+
+@dataclass(frozen=True)
+class FinishedTask:
+    """What a finished task left.
+
+    Args:
+        key: Its place in the graph.
+        task_id: Its id.
+        levels: Its foreach stack, outermost first.
+        stored: All its artifacts.
+        outcome: What it decided about what follows.
+        values: For a foreach: each item as short text.
+    """
+
+    key: TaskKey
+    task_id: str
+    levels: tuple[Level, ...]
+    stored: Stored
+    outcome: Outcome = Outcome()
+    values: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """A task that is to run.
+
+    Args:
+        key: Its place in the graph.
+        task_id: Its id.
+        step: Its step.
+        policy: How its attempts are run.
+        parents: What it follows; for a join, its inputs in order.
+        levels: Its foreach stack, outermost first.
+    """
+
+    key: TaskKey
+    task_id: str
+    step: Step
+    policy: TaskPolicy
+    parents: tuple[FinishedTask, ...]
+    levels: tuple[Level, ...]
+
+    @property
+    def frames(self) -> tuple[ForeachFrame, ...]:
+        """The foreach stack as recorded."""
+        return tuple(level.frame for level in self.levels)
+
+
+def place_of(
+    key: TaskKey,
+    task_id: str,
+    step: Step,
+    policy: TaskPolicy,
+    parents: tuple[FinishedTask, ...],
+    foreach: str | None,
+) -> Place:
+    """The place of a task that follows *parents*.
+
+    Args:
+        key: The task.
+        task_id: Its id.
+        step: Its step.
+        policy: How its attempts are run.
+        parents: What it follows.
+        foreach: Artifact that its parent fanned out over, or None.
+    """
+    levels = parents[0].levels[: len(key.indexes)]
+    if len(levels) < len(key.indexes):
+        assert foreach is not None
+        levels += (_new_level(key, foreach, parents[0]),)
+    return Place(key, task_id, step, policy, parents, levels)
+
+
+def _new_level(key: TaskKey, foreach: str, parent: FinishedTask) -> Level:
+    index = key.indexes[-1]
+    frame = ForeachFrame(
+        step=key.step,
+        var=foreach,
+        num_splits=parent.outcome.num_splits or 0,
+        index=index,
+        value=parent.values[index] if index < len(parent.values) else "",
+    )
+    return Level(frame, parent.stored.only([foreach]))
+
+
+def inherited(place: Place, parameters: Stored) -> Stored:
+    """The artifacts that a task starts with: its parent's, or after a join the parameters."""
+    if place.step.is_join:
+        return parameters.without(TASK_ARTIFACTS)
+    return place.parents[0].stored.without(TASK_ARTIFACTS)
