@@ -52,3 +52,13 @@ own_environment <- "r-metaflow"
 has_own_environment <- function() {
   own_environment %in% tryCatch(reticulate::virtualenv_list(), error = function(e) character())
 }
+
+# Makes the environment of the core, or brings it up to date.
+create_own_environment <- function(python, packages) {
+  reticulate::virtualenv_create(own_environment, python = python, packages = FALSE)
+  reticulate::virtualenv_install(own_environment, packages = packages)
+}
+
+remove_own_environment <- function(confirm) {
+  reticulate::virtualenv_remove(own_environment, confirm = confirm)
+}

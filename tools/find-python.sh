@@ -7,7 +7,7 @@ candidates=(python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11
 reasons=()
 for candidate in ${METAFLOW_PYTHON:-} "${candidates[@]}"; do
   command -v "$candidate" >/dev/null || continue
-  if reason=$("$candidate" tools/fit_python.py 2>&1); then
+  if reason=$("$candidate" inst/python/fit_python.py 2>&1); then
     # Not `command -v`: that may be a version manager's shim, which means another Python elsewhere.
     "$candidate" -c 'import sys; print(sys.executable)'
     exit 0

@@ -12,7 +12,7 @@ stamp=$venv/.installed-$(IFS=-; echo "core${*:+-$*}")
 
 if is_stamped "$stamp" "$wanted" && "$venv/bin/python" -c '' 2>/dev/null; then exit 0; fi
 
-if ! "$venv/bin/python" tools/fit_python.py 2>/dev/null; then
+if ! "$venv/bin/python" inst/python/fit_python.py 2>/dev/null; then
   python=$(tools/find-python.sh)
   step "virtualenv python/.venv of $python"
   "$python" -m venv --clear "$venv"
