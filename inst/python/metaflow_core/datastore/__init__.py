@@ -1,1 +1,1 @@
-"""Where artifacts live: storage, content-addressed blobs, attempts. May import `model` and below."""
+"""Where artifacts live: storage, blobs, attempts. May import `model` and below."""

@@ -22,7 +22,9 @@ class Storage(Protocol):
     root: str
     """Where it is: a directory, or a URL."""
 
-    def save(self, key: str, chunks: Iterable[bytes | memoryview], *, overwrite: bool = True) -> bool:
+    def save(
+        self, key: str, chunks: Iterable[bytes | memoryview], *, overwrite: bool = True
+    ) -> bool:
         """Store the joined *chunks*; False if the key exists and *overwrite* is not asked for."""
         ...
 
@@ -48,6 +50,10 @@ class Storage(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove *key*; nothing happens if it is absent."""
+        ...
+
+    def append(self, key: str, data: bytes) -> None:
+        """Add *data* at the end of *key*, for logs: a reader may see the half of it."""
         ...
 
     def local_path(self, key: str) -> Path | None:

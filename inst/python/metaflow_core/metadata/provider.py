@@ -130,7 +130,7 @@ class MetadataProvider(Protocol):
         ...
 
     def children(self, parent: Pathspec | None) -> list[ObjectRecord]:
-        """Flows (of None), runs, steps or tasks below; newest first, as stock Metaflow lists them."""
+        """Flows (of None), runs, steps or tasks below; newest first, as in stock Metaflow."""
         ...
 
     def task_metadata(self, task: Pathspec) -> list[dict[str, Any]]:

@@ -1,0 +1,317 @@
+"""Content-addressed blobs: immutable bytes, each named by its sha1.
+
+A blob's body is a gzip stream, or the bytes as they are where compression would save little. Its
+name is the sha1 of the bytes themselves, so the name tells which of both it is: a body that starts
+like a gzip stream is inflated, and what then has the right sha1 is the content. Stock Metaflow
+needs a side file `<key>_meta` for that, and takes a blob without one for gzip. So:
+
+- Below `RAW_FROM_BYTES` a blob is always gzip and has no side file: one file less for each value.
+- From there on the side file is written before the blob. A crash between both leaves a side file
+  that nothing refers to, and the next save of the same value completes it. Writers that disagree
+  (stock Metaflow always compresses) are settled by `_agree`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from gzip import BadGzipFile
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from metaflow_core.datastore.storage import Storage
+from metaflow_core.errors import BlobCorrupted, BlobMissing
+from metaflow_core.files import telling
+
+try:
+    _deflate: Any = importlib.import_module("isal.isal_zlib")
+    _gzip: Any = importlib.import_module("isal.igzip")
+except ImportError:
+    # The same format, several times slower.
+    _deflate, _gzip = zlib, importlib.import_module("gzip")
+
+RAW_FROM_BYTES = 65536
+"""Size from which a blob may be stored raw; for less, a side file costs more than it saves."""
+
+WORTH_SAVING = 0.10
+"""Share that compression must save to be used."""
+
+SAMPLE_BYTES = 256 * 1024
+"""How much, from the middle, is compressed to see what it saves."""
+
+_CHUNK_BYTES = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WINDOW = 31
+_KEY = re.compile(r"[0-9a-f]{40}")
+_DAMAGE = (EOFError, BadGzipFile, zlib.error, _deflate.error)
+
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a blob's content.
+
+    Args:
+        start: Offset of its first byte.
+        length: Number of its bytes.
+    """
+
+    start: int
+    length: int
+
+
+class BlobStore:
+    """The blobs of one flow.
+
+    Every method raises `StoreUnavailable` where the storage fails.
+
+    Args:
+        storage: Where they are kept.
+        flow: Name of the flow.
+    """
+
+    def __init__(self, storage: Storage, flow: str) -> None:
+        self._storage = storage
+        self._prefix = f"{flow}/data/"
+
+    def save(self, parts: Sequence[Buffer]) -> str:
+        """Store the joined *parts*, unless they are stored; their key."""
+        return self._save(_Parts([memoryview(part).cast("B") for part in parts]))
+
+    def save_file(self, header: bytes, path: Path, trailer: bytes) -> str:
+        """Store a file's bytes between *header* and *trailer*, never all in memory; their key."""
+        return self._save(_FileParts(header, path, trailer))
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a blob of this key."""
+        return self._storage.exists(self._place(key))
+
+    def load(self, key: str, what: str = "") -> bytes:
+        """The content of a blob, verified.
+
+        Args:
+            key: Its key.
+            what: What it is, such as ``"artifact Flow/1/start/1/x"``, for error messages.
+
+        Raises:
+            BlobMissing: If there is none.
+            BlobCorrupted: If what is there is not what the key says.
+        """
+        body = self._load_body(key, what)
+        if body[:2] == _GZIP_MAGIC:
+            try:
+                content: bytes = _gzip.decompress(body)
+            except _DAMAGE:
+                content = b""
+            if sha1(content).hexdigest() == key:
+                return content
+        if sha1(body).hexdigest() != key:
+            raise self._corrupted(key, what)
+        return body
+
+    def prefix(self, key: str, count: int, what: str = "") -> bytes:
+        """The first *count* bytes of a blob's content, **not** verified.
+
+        Raises:
+            BlobMissing: If there is none.
+            BlobCorrupted: If it cannot be inflated.
+        """
+        with self._open(key, what) as body:
+            try:
+                return next(_readings(body)).read(count)
+            except _DAMAGE as error:
+                raise self._corrupted(key, what) from error
+
+    def copy_to(self, key: str, path: Path, part: Span | None = None, what: str = "") -> int:
+        """Write a blob's content, or a part of it, to a file, never all in memory.
+
+        The file is there afterwards only if the whole blob is what its key says.
+
+        Returns:
+            How many bytes the file has.
+
+        Raises:
+            BlobMissing: If there is no such blob.
+            BlobCorrupted: If what is there is not what the key says.
+        """
+        with self._open(key, what) as body:
+            for content in _readings(body):
+                with suppress(*_DAMAGE):
+                    digest, size_bytes = _copy(content, path, part)
+                    if digest == key:
+                        return size_bytes
+        path.unlink(missing_ok=True)
+        raise self._corrupted(key, what)
+
+    def keys(self) -> Iterator[str]:
+        """The keys of all blobs, in no order."""
+        for folder, is_folder in self._storage.list(self._prefix.rstrip("/")):
+            if is_folder:
+                names = self._storage.list(self._prefix + folder)
+                yield from (name for name, _ in names if _KEY.fullmatch(name))
+
+    def delete(self, key: str) -> int:
+        """Remove a blob that nothing refers to; how many bytes it took up."""
+        place = self._place(key)
+        try:
+            size_bytes = self._storage.size_bytes(place)
+        except KeyError:
+            return 0
+        self._storage.delete(place)
+        self._storage.delete(f"{place}_meta")
+        return size_bytes
+
+    def location(self, key: str) -> str:
+        """Where a blob is, for people."""
+        return f"{self._storage.root}/{self._place(key)}"
+
+    def _save(self, source: _Parts | _FileParts) -> str:
+        digest = sha1()
+        size_bytes = 0
+        for chunk in source.chunks():
+            digest.update(chunk)
+            size_bytes += len(chunk)
+        key = digest.hexdigest()
+        place = self._place(key)
+        if self._storage.exists(place):
+            return key
+        if size_bytes < RAW_FROM_BYTES:
+            self._storage.save(place, _deflated(source.chunks()), overwrite=False)
+            return key
+        raw = not _saves_enough(source.sample())
+        self._mark(place, raw)
+        body = source.chunks() if raw else _deflated(source.chunks())
+        if not self._storage.save(place, body, overwrite=False):
+            self._agree(place)
+        return key
+
+    def _mark(self, place: str, raw: bool) -> None:
+        mark = json.dumps({"cas_raw": raw, "cas_version": 1}).encode()
+        self._storage.save(f"{place}_meta", [mark])
+
+    def _agree(self, place: str) -> None:
+        """Another writer was faster: the side file must tell what is there, not what we meant.
+
+        A raw blob is a pickle here, which never starts like a gzip stream.
+        """
+        with self._storage.open(place) as body:
+            self._mark(place, raw=body.read(2) != _GZIP_MAGIC)
+
+    def _place(self, key: str) -> str:
+        if not _KEY.fullmatch(key):
+            # Keys are read from records that may come from anywhere; one must not be a path.
+            raise BlobMissing(f"{key!r} is not the key of a blob.")
+        return f"{self._prefix}{key[:2]}/{key}"
+
+    def _load_body(self, key: str, what: str) -> bytes:
+        try:
+            return self._storage.load(self._place(key))
+        except KeyError:
+            raise self._missing(key, what) from None
+
+    @contextmanager
+    def _open(self, key: str, what: str) -> Iterator[BinaryIO]:
+        with ExitStack() as stack:
+            try:
+                body = stack.enter_context(self._storage.open(self._place(key)))
+            except KeyError:
+                raise self._missing(key, what) from None
+            yield body
+
+    def _missing(self, key: str, what: str) -> BlobMissing:
+        return BlobMissing(
+            f"The content of {what or 'a blob'} is missing: there is no {self.location(key)}.",
+            "`fsck` tells what else is missing; running the flow again makes it anew.",
+        )
+
+    def _corrupted(self, key: str, what: str) -> BlobCorrupted:
+        return BlobCorrupted(
+            f"The content of {what or 'a blob'} is damaged: the sha1 of {self.location(key)} "
+            "is not its name.",
+            "`fsck` tells what else is damaged; delete the file and run the flow again.",
+        )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Content that is in memory, in several pieces that are never joined."""
+
+    parts: Sequence[memoryview]
+
+    def chunks(self) -> Iterator[memoryview]:
+        for part in self.parts:
+            for start in range(0, len(part), _CHUNK_BYTES):
+                yield part[start : start + _CHUNK_BYTES]
+
+    def sample(self) -> Buffer:
+        largest = max(self.parts, key=len)
+        start = max(0, (len(largest) - SAMPLE_BYTES) // 2)
+        return largest[start : start + SAMPLE_BYTES]
+
+
+@dataclass(frozen=True)
+class _FileParts:
+    """Content that is in a file, between a few bytes."""
+
+    header: bytes
+    path: Path
+    trailer: bytes
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.header
+        # The reader is told about the file: the storage would take the error for its own.
+        with telling("read", self.path), open(self.path, "rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+        yield self.trailer
+
+    def sample(self) -> Buffer:
+        with telling("read", self.path), open(self.path, "rb", buffering=0) as file:
+            file.seek(max(0, (os.fstat(file.fileno()).st_size - SAMPLE_BYTES) // 2))
+            return file.read(SAMPLE_BYTES)
+
+
+def _deflated(chunks: Iterable[Buffer]) -> Iterator[bytes]:
+    """A gzip stream, level 1, without a time: equal content gives equal bytes."""
+    stream = _deflate.compressobj(1, zlib.DEFLATED, _GZIP_WINDOW)
+    for chunk in chunks:
+        if packed := stream.compress(chunk):
+            yield packed
+    yield stream.flush()
+
+
+def _saves_enough(sample: Buffer) -> bool:
+    packed = sum(len(piece) for piece in _deflated([sample]))
+    return packed <= (1 - WORTH_SAVING) * len(sample)
+
+
+def _readings(body: BinaryIO) -> Iterator[BinaryIO]:
+    """What a body may hold, the likely first."""
+    if body.read(2) == _GZIP_MAGIC:
+        body.seek(0)
+        yield _gzip.open(body)
+    body.seek(0)
+    yield body
+
+
+def _copy(content: BinaryIO, path: Path, part: Span | None) -> tuple[str, int]:
+    """Copy (a part of) *content*; the sha1 of all of it, and how many bytes were written."""
+    digest = sha1()
+    start = 0 if part is None else part.start
+    end = None if part is None else part.start + part.length
+    at = 0
+    with telling("write", path), open(path, "wb") as file:
+        while chunk := content.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            stop = len(chunk) if end is None else max(0, end - at)
+            file.write(memoryview(chunk)[max(0, start - at) : stop])
+            at += len(chunk)
+        return digest.hexdigest(), file.tell()

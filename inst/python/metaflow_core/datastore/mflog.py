@@ -1,0 +1,89 @@
+"""Log lines in Metaflow's format: ``[MFLOG|0|<UTC time>Z|<source>|<line id>]text``.
+
+Source of the format: Netflix/metaflow 2.19, mflog/mflog.py.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+RUNTIME, TASK = "runtime", "task"
+"""Sources of lines: the process that captures a task's output, and the task itself."""
+
+STDOUT, STDERR = "stdout", "stderr"
+"""Streams of a task."""
+
+_LINE = re.compile(rb"(?:\[!)?\[MFLOG\|0\|(.+?)Z\|(.+?)\|(.+?)\](.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a log.
+
+    Args:
+        at: When it was captured, in seconds since 1970, or None if the line does not tell.
+        text: The line, without its end.
+        source: `RUNTIME`, `TASK` or another, or "" if the line does not tell.
+        id: The line's id, or "".
+    """
+
+    at: float | None
+    text: str
+    source: str = ""
+    id: str = ""
+
+
+def format_line(source: str, text: str, at: float) -> bytes:
+    """One line of a log file, with its end.
+
+    Args:
+        source: `RUNTIME` or `TASK`.
+        text: The line; a line end in it would make it two.
+        at: When it was captured, in seconds since 1970.
+    """
+    stamp = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return f"[MFLOG|0|{stamp}Z|{source}|{uuid4()}]{text}\n".encode("utf-8", "surrogateescape")
+
+
+def parse_lines(data: bytes) -> Iterator[LogLine]:
+    """The lines of a log file; one that is not in the format has its text only."""
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return map(_parse, lines)
+
+
+def merge(logs: Iterable[bytes]) -> Iterator[LogLine]:
+    """The lines of several log files of one stream, by time.
+
+    A line without a time stays behind the line that it follows in its file.
+    """
+    keyed = (_with_times(data) for data in logs)
+    return (line for _, line in heapq.merge(*keyed, key=lambda pair: pair[0]))
+
+
+def _with_times(data: bytes) -> list[tuple[float, LogLine]]:
+    latest = 0.0
+    pairs: list[tuple[float, LogLine]] = []
+    for line in parse_lines(data):
+        latest = latest if line.at is None else line.at
+        pairs.append((latest, line))
+    return sorted(pairs, key=lambda pair: pair[0])
+
+
+def _parse(line: bytes) -> LogLine:
+    found = _LINE.fullmatch(line)
+    if found is not None:
+        stamp, source, identity, text = (part.decode("utf-8", "replace") for part in found.groups())
+        try:
+            at = datetime.fromisoformat(f"{stamp}+00:00").timestamp()
+        except ValueError:
+            pass
+        else:
+            return LogLine(at, text, source, identity)
+    return LogLine(None, line.decode("utf-8", "replace"))

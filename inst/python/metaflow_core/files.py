@@ -1,0 +1,321 @@
+"""Atomic files below one directory: what the local storage and local metadata are written with.
+
+A file is written under a temporary name and then renamed, so that a reader sees the old bytes or
+the new ones. Temporary files lie in `<root>/.tmp-<user id>`, not beside their targets: what a
+crash leaves behind is then found by listing one directory, not the whole store, and two users of
+a shared store never need each other's permissions. Nothing is synced to the disk: a crash of a
+process loses nothing, and what a power cut damages is told by its hash.
+
+May import only `errors`.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from metaflow_core.errors import StoreUnavailable
+
+PRIVATE, PUBLIC = 0o600, 0o644
+"""Modes of files, as in stock Metaflow: everything is private but `latest_run`."""
+
+STALE_AFTER_S = 3600.0
+"""Age at which a temporary file of another machine is taken for a leftover."""
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+_HINTS = {
+    errno.ENOSPC: "Free some space there and resume the run.",
+    errno.EDQUOT: "Free some of your quota and resume the run.",
+    errno.EFBIG: "The file is larger than the system allows.",
+    errno.EROFS: "Choose another place with METAFLOW_DATASTORE_SYSROOT_LOCAL.",
+    errno.EACCES: "Ask its owner for access, or set METAFLOW_DATASTORE_SYSROOT_LOCAL.",
+}
+_serial = itertools.count()
+
+
+class FileTree:
+    """Files under slash-separated keys, below a directory that the first write makes.
+
+    Every method raises `StoreUnavailable`, naming path and reason, where the medium fails.
+
+    Args:
+        root: The directory.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.abspath(root))
+        self._prefix = f"{self.root}{os.sep}"
+        user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+        self._temporary = f"{self._prefix}.tmp-{user}"
+        self._seen = False
+
+    def path(self, key: str) -> str:
+        """Path of the file under *key*, whether or not it is there."""
+        return self._prefix + key
+
+    def write(
+        self,
+        key: str,
+        chunks: Iterable[bytes | bytearray | memoryview],
+        *,
+        exclusive: bool = False,
+        mode: int = PRIVATE,
+    ) -> bool:
+        """Write the joined *chunks* to *key* at once; False if it exists and *exclusive* is asked.
+
+        Of several writers that ask for *exclusive*, one gets True.
+        """
+        path = self._prefix + key
+        with telling("write", path):
+            temporary = self._write_temporary(chunks, mode)
+            try:
+                return self._place(temporary, path, exclusive)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)
+
+    def append(self, key: str, data: bytes) -> None:
+        """Add *data* at the end of *key*; for logs, whose readers live with half a line."""
+        path = self._prefix + key
+        with telling("write", path):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            try:
+                descriptor = os.open(path, flags, PRIVATE)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                descriptor = os.open(path, flags, PRIVATE)
+            with open(descriptor, "wb", buffering=0) as file:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+
+    def read(self, key: str) -> bytes:
+        """The bytes of *key*. Raises KeyError if there is no such file."""
+        with self._reading(key) as path, open(path, "rb", buffering=0) as file:
+            self._seen = True
+            return file.read()
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        """The file under *key*, to be read. Raises KeyError if there is none."""
+        with self._reading(key) as path:
+            file = open(path, "rb")  # noqa: SIM115 -- closed below, outside of the translation
+            self._seen = True
+        with file:
+            yield file
+
+    def size_bytes(self, key: str) -> int:
+        """Size of the file under *key*. Raises KeyError if there is none."""
+        with self._reading(key) as path:
+            return os.stat(path).st_size
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a file under *key*."""
+        return os.path.isfile(self._prefix + key)
+
+    def entries(self, key: str) -> list[os.DirEntry[str]]:
+        """What lies directly below *key*, without hidden names; nothing if it is absent."""
+        path = self._prefix + key
+        with telling("read", path):
+            try:
+                with os.scandir(path) as found:
+                    return [entry for entry in found if not entry.name.startswith(".")]
+            except _ABSENT:
+                self._check_root()
+                return []
+
+    def delete(self, key: str) -> None:
+        """Remove the file under *key*, if there is one."""
+        path = self._prefix + key
+        with telling("remove", path), suppress(*_ABSENT):
+            os.unlink(path)
+
+    def make_directory(self, key: str) -> bool:
+        """Make a directory and those above; False if it is there: one caller gets True."""
+        path = self._prefix + key
+        with telling("make", path):
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:
+                self._check_root()
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                return self.make_directory(key)
+            self._seen = True
+            return True
+
+    def sweep(self, older_than_s: float = STALE_AFTER_S) -> int:
+        """Remove temporary files whose process is gone; how many were removed.
+
+        A file of a process that is alive on this machine is left alone. Whether a process of
+        another machine lives cannot be seen from here: its file goes once nothing was written to
+        it for *older_than_s* seconds.
+        """
+        try:
+            names = os.listdir(self._temporary)
+        except OSError:
+            return 0
+        removed = 0
+        for name in names:
+            path = os.path.join(self._temporary, name)
+            # Another run may sweep at the same time.
+            with suppress(OSError):
+                if _is_leftover(name, os.stat(path).st_mtime, older_than_s):
+                    os.unlink(path)
+                    removed += 1
+        return removed
+
+    def _write_temporary(self, chunks: Iterable[bytes | bytearray | memoryview], mode: int) -> str:
+        path = f"{self._temporary}{os.sep}{_place_of_process()}.{os.getpid()}.{next(_serial)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        try:
+            descriptor = os.open(path, flags, mode)
+        except FileNotFoundError:
+            self._check_root()
+            os.makedirs(self._temporary, exist_ok=True)
+            descriptor = os.open(path, flags, mode)
+        self._seen = True
+        try:
+            with open(descriptor, "wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+        except BaseException:
+            os.unlink(path)
+            raise
+        return path
+
+    def _place(self, temporary: str, path: str, exclusive: bool) -> bool:
+        move = _rename_new if exclusive else os.replace
+        try:
+            move(temporary, path)
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return self._place(temporary, path, exclusive)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return self._place_on_other_disk(temporary, path, exclusive)
+        return True
+
+    def _place_on_other_disk(self, temporary: str, path: str, exclusive: bool) -> bool:
+        """A folder of the store may be a link to another disk, where a rename cannot reach."""
+        beside = os.path.join(os.path.dirname(path), f".tmp-{os.path.basename(temporary)}")
+        try:
+            shutil.copy(temporary, beside)
+            return self._place(beside, path, exclusive)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(beside)
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[str]:
+        path = self._prefix + key
+        with telling("read", path):
+            try:
+                yield path
+            except _ABSENT:
+                self._check_root()
+                raise KeyError(key) from None
+
+    def _check_root(self) -> None:
+        """A root that was there and is gone is a lost disk: it must not be made anew."""
+        if self._seen and not self.root.is_dir():
+            raise StoreUnavailable(
+                f"The datastore {self.root} is gone: it was there when this process began.",
+                "Check that its disk is mounted.",
+            )
+
+
+@contextmanager
+def telling(verb: str, path: str | Path) -> Iterator[None]:
+    """Turn an `OSError` into `StoreUnavailable`, which names what could not be done, and where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            # Not from the system: a library's own error, such as gzip's for a damaged stream.
+            raise
+        reason = os.strerror(error.errno)
+        raise StoreUnavailable(
+            f"Cannot {verb} {path}: {reason[:1].lower()}{reason[1:]}.", _HINTS.get(error.errno, "")
+        ) from error
+
+
+def _rename_new(temporary: str, path: str) -> None:
+    """Rename, unless *path* is there. Raises FileExistsError."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        # Without hard links the name is claimed first; only a crash right here leaves it empty.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
+        os.replace(temporary, path)
+
+
+@contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Hold a lock between processes, by a file of its own; the system frees it if we die.
+
+    Where the file system has no locks, the caller goes on without one.
+    """
+    with telling("lock", path):
+        file = open(path, "ab")  # noqa: SIM115 -- closed below
+    with file:
+        with suppress(OSError):
+            _lock(file.fileno())
+        yield
+
+
+@cache
+def _place_of_process() -> str:
+    """Where process ids mean something: a host and its pid namespace (containers share hosts)."""
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        namespace = 0
+    return f"{socket.gethostname().replace('.', '-')}.{namespace}"
+
+
+def _is_leftover(name: str, modified_at: float, older_than_s: float) -> bool:
+    place, _, process = name.rpartition(".")[0].rpartition(".")
+    # On Windows there is no harmless signal to ask a process with.
+    if place == _place_of_process() and process.isdigit() and os.name != "nt":
+        return not _is_alive(int(process))
+    return time.time() - modified_at > older_than_s
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
