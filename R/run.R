@@ -78,10 +78,12 @@ command <- function(flow, options, script) {
       "command",
       spec = as_spec(flow),
       session = session_facts(),
-      argv = as.list(if (is.null(script)) character() else commandArgs(trailingOnly = TRUE)),
       options = options,
-      script = if (is.null(script)) "" else paste("Rscript", script),
-      colour = wants_colour(),
+      terminal = list(
+        argv = as.list(if (is.null(script)) character() else commandArgs(trailingOnly = TRUE)),
+        script = if (is.null(script)) "" else paste("Rscript", script),
+        colour = wants_colour()
+      ),
       emit = emit,
       evaluate = evaluate
     ),

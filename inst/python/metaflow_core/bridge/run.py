@@ -16,10 +16,8 @@ def command(
     *,
     spec: dict[str, Any],
     session: dict[str, Any],
-    argv: list[str],
     options: dict[str, Any] | None,
-    script: str,
-    colour: bool,
+    terminal: dict[str, Any],
     live: Live,
 ) -> dict[str, Any]:
     """Do what a command line, or the arguments of `run()`, ask for.
@@ -27,10 +25,9 @@ def command(
     Args:
         spec: The flow (see `bridge.spec`).
         session: Fields of `RSession`.
-        argv: Words of the command line.
         options: Arguments of `run()` by name.
-        script: How the user calls the script, or "".
-        colour: Whether the console shows colours.
+        terminal: ``argv`` (words of the command line), ``script`` (how the user calls it, or
+            ""), ``colour`` (whether the console shows colours).
         live: The way back to R.
 
     Returns:
@@ -39,13 +36,11 @@ def command(
     invocation = Invocation(
         flow=flow_from_spec(spec),
         session=RSession(**session),
-        argv=argv,
         options=options or {},
         emit=live.emit,
         payload=lambda: live.ask_r("payload"),
         evaluate_default=lambda name: live.ask_r("default", name=name),
-        script=script,
-        colour=colour,
+        **terminal,
     )
     result = main(invocation)
     return {"exit_code": result.exit_code, **result.data}

@@ -40,7 +40,8 @@ class Invocation:
         """What the user types for a subcommand: ``Rscript flow.R resume`` or ``run(resume …)``."""
         if self.script:
             return f"{self.script} {words}"
-        return _AS_R.get(words.split(" ", 1)[0], lambda words: words)(words)
+        name, _, rest = words.partition(" ")
+        return _in_r(name, rest)
 
 
 @dataclass
@@ -56,12 +57,8 @@ class CommandResult:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def _resume_in_r(words: str) -> str:
-    return f'run(resume = TRUE, origin_run_id = "{words.rsplit(" ", 1)[1]}")'
-
-
-def _logs_in_r(words: str) -> str:
-    return f'run(logs = "{words.split(" ", 1)[1]}")'
-
-
-_AS_R: dict[str, Callable[[str], str]] = {"resume": _resume_in_r, "logs": _logs_in_r}
+def _in_r(name: str, rest: str) -> str:
+    """A subcommand as a call of `run()`."""
+    if name == "resume":
+        return f'run(resume = TRUE, origin_run_id = "{rest.rpartition(" ")[2]}")'
+    return f'run({name} = "{rest}")'

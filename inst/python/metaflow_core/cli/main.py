@@ -112,5 +112,3 @@ def _printing(invocation: Invocation) -> Iterator[None]:
     out, err = _Emitter(invocation.emit, "stdout"), _Emitter(invocation.emit, "stderr")
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         yield
-
-

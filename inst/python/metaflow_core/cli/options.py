@@ -47,12 +47,12 @@ def command_line(
     given.pop(_ESCAPE_HATCH, None)
     if command == chosen:
         given |= defaults
-    return [*before, command, *rest], _default_map(group, command, given, is_chosen=command == chosen)
+    return [*before, command, *rest], _default_map(
+        group, command, given, is_chosen=command == chosen
+    )
 
 
-def _split(
-    group: click.Group, argv: Sequence[str]
-) -> tuple[list[str], str | None, list[str]]:
+def _split(group: click.Group, argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
     """The group's options, the command's name, and what follows it."""
     takes_value = {
         name: not getattr(param, "is_flag", False)

@@ -12,16 +12,14 @@ from metaflow_core.model.flow import Flow, Parameter
 from metaflow_core.runtime.parameters import convert, type_of
 
 
-class ParameterType(click.ParamType):
+class ParameterType(click.ParamType[Any]):
     """Reads a value as the parameter's type; values that R gave pass through the same check."""
 
     def __init__(self, parameter: Parameter) -> None:
         self._parameter = parameter
         self.name = type_of(parameter)
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return convert(self._parameter, value)
         except InvalidParameter as problem:

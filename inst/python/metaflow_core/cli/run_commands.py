@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from metaflow_core.runtime.console import Console
 from metaflow_core.runtime.parameters import resolve_parameters
 from metaflow_core.runtime.report import RunResult, report
 from metaflow_core.runtime.resume import OriginRun
-from metaflow_core.runtime.start import RunOptions, Services, check_flow, run_flow
+from metaflow_core.runtime.start import RunOptions, RunRequest, Services, check_flow, run_flow
 from metaflow_core.scheduler.resume import plan_resume
 
 _RUN_OPTIONS: list[Callable[[], click.Option]] = [
@@ -86,9 +85,7 @@ def run_commands(flow: Flow) -> list[click.Command]:
             callback=_resume,
             help="Run again what failed, and reuse what finished. STEP starts from a step.",
         ),
-        click.Command(
-            "check", callback=_check, help="Check the flow without running anything."
-        ),
+        click.Command("check", callback=_check, help="Check the flow without running anything."),
         click.Command(
             "show",
             params=[click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")],
@@ -107,7 +104,7 @@ def _refused(option: click.Option) -> click.Option:
 
 
 @click.pass_context
-def _run(ctx: click.Context, **options: Any) -> None:
+def _run(ctx: click.Context, /, **options: Any) -> None:
     invocation, result = _context(ctx)
     flow = _flow(ctx, options)
     check_flow(flow)
@@ -118,12 +115,12 @@ def _run(ctx: click.Context, **options: Any) -> None:
     payload = invocation.payload()
     services = _services(ctx, flow)
     _greet(services.console, flow)
-    run = run_flow(flow, values, _run_options(options), invocation.session, payload, services)
-    _finish(run, invocation, services, result)
+    request = RunRequest(flow, values, _run_options(options), invocation.session, payload)
+    _finish(run_flow(request, services), invocation, services, result)
 
 
 @click.pass_context
-def _resume(ctx: click.Context, **options: Any) -> None:
+def _resume(ctx: click.Context, /, **options: Any) -> None:
     invocation, result = _context(ctx)
     flow = _flow(ctx, options)
     check_flow(flow)
@@ -138,17 +135,10 @@ def _resume(ctx: click.Context, **options: Any) -> None:
     services.console.line(
         "Gathering required information to resume run (this may take a bit of time)..."
     )
-    run = run_flow(
-        flow,
-        {},
-        _run_options(options),
-        invocation.session,
-        payload,
-        services,
-        origin,
-        options["step"],
+    request = RunRequest(
+        flow, {}, _run_options(options), invocation.session, payload, origin, options["step"]
     )
-    _finish(run, invocation, services, result)
+    _finish(run_flow(request, services), invocation, services, result)
 
 
 def _refuse_parameters(flow: Flow, options: dict[str, Any]) -> None:
@@ -300,5 +290,3 @@ def _finish(
         "Workflow failed." if run.status == "failed" else "Workflow interrupted.", error=True
     )
     result.data = run.as_data(report(run, invocation.command))
-
-

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class LocalLauncher:
         finally:
             for fd in theirs:
                 os.close(fd)
-        worker = LocalWorker(self._loop, process, *ours, listener, self._workers.discard)
+        worker = LocalWorker(self._loop, process, ours, listener, self._workers.discard)
         self._workers.add(worker)
         return worker
 
@@ -85,20 +86,27 @@ class LocalLauncher:
 
 
 class LocalWorker:
-    """One process, its two pipes and its output."""
+    """One process, its two pipes and its output.
+
+    Args:
+        loop: Where its output, messages and end are waited for.
+        process: The process, leader of its own group.
+        pipes: The end to write messages to, and the one to read messages from.
+        listener: Is told what happens.
+        on_end: Called when it has ended.
+    """
 
     def __init__(
         self,
         loop: Loop,
         process: subprocess.Popen[bytes],
-        message_in: int,
-        message_out: int,
+        pipes: tuple[int, int],
         listener: Listener,
         on_end: Callable[[LocalWorker], None],
     ) -> None:
         self.label = f"pid {process.pid}"
         self._loop, self._process, self._listener = loop, process, listener
-        self._in, self._out, self._on_end = message_in, message_out, on_end
+        (self._in, self._out), self._on_end = pipes, on_end
         self._frames = FrameReader()
         self._pending: deque[bytes] = deque()
         self._ended = False
@@ -112,7 +120,7 @@ class LocalWorker:
             os.set_blocking(fd, False)
         loop.on_readable(self._out, self._read_messages)
         for stream, fd in self._streams.items():
-            loop.on_readable(fd, lambda stream=stream: self._read_output(stream))
+            loop.on_readable(fd, partial(self._read_output, stream))
         self._process_fd = _process_fd(process.pid)
         if self._process_fd is not None:
             loop.on_readable(self._process_fd, self._reap)
@@ -235,7 +243,7 @@ class LocalWorker:
 
 
 def _process_fd(pid: int) -> int | None:
-    """A descriptor that is readable once the process has ended; None where there is no such thing."""
+    """A descriptor that is readable once the process has ended; None where there is none."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from metaflow_core import wire
+from metaflow_core.client.travel import for_r
 from metaflow_core.compute.launcher import Exit, Launcher, Stream, Worker
 from metaflow_core.compute.loop import Loop
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
@@ -18,9 +19,7 @@ from metaflow_core.datastore import pickles
 from metaflow_core.datastore.attempts import AttemptWriter, Encoded
 from metaflow_core.errors import MetaflowError, StoreError
 from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
-from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Failure, ForeachFrame, Outcome
-from metaflow_core.client.plain import for_r
 from metaflow_core.runtime import seeds
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.logs import TaskLog
@@ -46,6 +45,7 @@ class Attempt:
 
     def __init__(self, run: RunContext, place: Place, number: int, on_end: OnEnd) -> None:
         self.place, self.number = place, number
+        self._policy = run.policies[place.step.name]
         self._run, self._on_end = run, on_end
         self._pathspec = run.pathspec.child(place.key.step).child(place.task_id)
         self._start = inherited(place, run.parameters.stored)
@@ -55,7 +55,7 @@ class Attempt:
         self._worker: Worker | None = None
         self._result: dict[str, Any] | None = None
         self._stopped: Failure | None = None
-        self._cancel_timeout: Callable[[], None] = lambda: None
+        self._cancel_timeout: Callable[[], object] = lambda: None
         self._started_at = time.time()
 
     @property
@@ -79,7 +79,7 @@ class Attempt:
         self._log.prefix = self._prefix()
         self._run.console.line("Task is starting.", prefix=self._prefix())
         self._worker.send(self._task_message())
-        timeout_s = self.place.policy.timeout_s
+        timeout_s = self._policy.timeout_s
         if timeout_s is not None:
             message = f"The task took longer than its timeout of {timeout_s:g} seconds."
             self._cancel_timeout = loop.call_later(
@@ -179,7 +179,7 @@ class Attempt:
                 for p in (self.place.parents if step.is_join else ())
             ],
             "seed": seeds.stream(run.seed, self.place.key),
-            "environment": dict(self.place.policy.environment),
+            "environment": dict(self._policy.environment),
         }
 
     def _answer(self, message: Mapping[str, Any]) -> None:
@@ -266,7 +266,7 @@ class Attempt:
 
     def _write_caught(self, failure: Failure) -> FinishedTask:
         self._write_artifacts()
-        var = self.place.policy.catch_var
+        var = self._policy.catch_var
         if var is not None:
             self._writer.save_r(var, condition_bytes(failure), failure.kind)
         self._write_framework(ok=True, success=False, failure=failure)
@@ -363,9 +363,7 @@ class Attempt:
         self._writer.save_r("_condition", condition_bytes(failure), "condition")
 
     def _register(self, data: list[MetaDatum]) -> None:
-        tagged = [
-            MetaDatum(d.field, d.value, d.type, (f"attempt_id:{self.number}",)) for d in data
-        ]
+        tagged = [MetaDatum(d.field, d.value, d.type, (f"attempt_id:{self.number}",)) for d in data]
         self._run.metadata.register_metadata(self._pathspec, tagged, self._run.identity.user)
 
     def _start_metadata(self) -> list[MetaDatum]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from metaflow_core.datastore.attempts import FlowDatastore
+from metaflow_core.decorators.base import TaskPolicy
 from metaflow_core.metadata.provider import Identity, MetadataProvider
 from metaflow_core.model.flow import Flow
 from metaflow_core.model.pathspec import Pathspec
@@ -21,6 +22,7 @@ class RunContext:
 
     Args:
         flow: The flow, with every decorator that is in force.
+        policies: How the tasks of each step are run.
         pathspec: ``Flow/run``.
         store: Where artifacts go.
         metadata: Where tasks are registered.
@@ -37,6 +39,7 @@ class RunContext:
     """
 
     flow: Flow
+    policies: Mapping[str, TaskPolicy]
     pathspec: Pathspec
     store: FlowDatastore
     metadata: MetadataProvider

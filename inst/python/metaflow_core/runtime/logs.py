@@ -69,5 +69,4 @@ class TaskLog:
         except StoreError as error:
             # The task goes on without its log; said once.
             self._is_broken = True
-            self._console.line(f"The log cannot be stored: {error}", prefix=self.prefix,
-                                   error=True)
+            self._console.line(f"The log cannot be stored: {error}", prefix=self.prefix, error=True)

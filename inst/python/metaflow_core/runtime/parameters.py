@@ -15,9 +15,7 @@ Evaluate = Callable[[Parameter], Any]
 _TRUE, _FALSE = {"true", "t", "1", "yes", "on"}, {"false", "f", "0", "no", "off"}
 
 
-def resolve_parameters(
-    flow: Flow, given: Mapping[str, Any], evaluate: Evaluate
-) -> dict[str, Any]:
+def resolve_parameters(flow: Flow, given: Mapping[str, Any], evaluate: Evaluate) -> dict[str, Any]:
     """The value of every parameter of *flow*.
 
     Args:
@@ -81,8 +79,10 @@ def convert(parameter: Parameter, value: Any) -> Any:
     if parameter.separator is not None:
         parts = value.split(parameter.separator) if isinstance(value, str) else value
         parts = parts if isinstance(parts, list) else [parts]
-        return [_convert_one(parameter, "str" if parameter.type is None else parameter.type, x)
-                for x in parts]
+        return [
+            _convert_one(parameter, "str" if parameter.type is None else parameter.type, x)
+            for x in parts
+        ]
     return _convert_one(parameter, type_of(parameter), value)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from metaflow_core.datastore.attempts import FlowDatastore
+from metaflow_core.datastore.attempts import AttemptReader, FlowDatastore
 from metaflow_core.errors import InvalidResume, MetaflowError, OriginRunNotFound
-from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum, MetadataProvider
+from metaflow_core.metadata.provider import ArtifactRecord, MetadataProvider, MetaDatum
 from metaflow_core.model.flow import PARAMETERS, Flow
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Outcome, TaskKey
@@ -54,7 +54,7 @@ class OriginRun:
                 f"Run {self.pathspec} never stored its parameters, so it cannot be resumed.",
                 "Use `run`.",
             )
-        reader = self._store.reader(*tasks[0].pathspec.parts[1:])
+        reader = self._reader(tasks[0].pathspec)
         return Stored(reader.objects, reader.info)
 
     def value(self, stored: Stored, name: str) -> object:
@@ -99,7 +99,7 @@ class OriginRun:
         assert task.step is not None
         assert task.task is not None
         try:
-            reader = self._store.reader(*task.parts[1:])
+            reader = self._reader(task)
         except MetaflowError:
             unfinished[TaskKey(task.step, self._recorded_indexes(task))] = "did not finish"
             return
@@ -110,6 +110,10 @@ class OriginRun:
             return
         self._stored[task.task] = stored
         finished[key] = OriginTask(task.task, self._outcome(stored))
+
+    def _reader(self, task: Pathspec) -> AttemptReader:
+        run_id, step, task_id = task.parts[1:]
+        return self._store.reader(run_id, step, task_id)
 
     def _indexes(self, stored: Stored) -> tuple[int, ...]:
         frames = self.value(stored, "_foreach_stack")
@@ -143,7 +147,8 @@ class OriginRun:
             f"Cloning results of a previously run task {origin_task}",
             prefix="/".join(task.parts[1:]),
         )
-        writer = run.store.writer(*task.parts[1:], 0)
+        run_id, step, task_id = task.parts[1:]
+        writer = run.store.writer(run_id, step, task_id, 0)
         writer.begin()
         for name, key in stored.objects.items():
             writer.refer(name, key, stored.info.get(name, {}))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from typing import Any
 
 from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.loop import Loop
-from metaflow_core.decorators.base import TaskPolicy
 from metaflow_core.errors import MetaflowError, WorkerError
 from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime.attempt import Attempt
@@ -46,7 +45,6 @@ class Runtime:
 
     Args:
         run: What all tasks of the run share.
-        policies: How each step's tasks are run.
         scheduler: Decides what is done.
         launcher: Starts workers.
         loop: The loop that *launcher* uses.
@@ -56,13 +54,12 @@ class Runtime:
     def __init__(
         self,
         run: RunContext,
-        policies: Mapping[str, TaskPolicy],
         scheduler: Scheduler,
         launcher: Launcher,
         loop: Loop,
         origin: OriginRun | None,
     ) -> None:
-        self._run, self._policies, self._scheduler = run, policies, scheduler
+        self._run, self._scheduler = run, scheduler
         self._launcher, self._loop, self._origin = launcher, loop, origin
         self._events: deque[Event] = deque()
         self._finished: dict[TaskKey, FinishedTask] = {}
@@ -165,13 +162,12 @@ class Runtime:
                 key,
                 run.metadata.new_task(run.pathspec, key.step, run.identity),
                 steps[key.step],
-                self._policies[key.step],
                 tuple(self._finished[parent] for parent in parents) or (run.parameters,),
                 steps[parents[0].step].foreach if parents else None,
             )
         return self._places[key]
 
-    def _state(self) -> dict[str, object]:
+    def _state(self) -> dict[str, Any]:
         """What the run is doing, as JSON data."""
         state = self._scheduler.state()
         return {

@@ -23,13 +23,13 @@ from metaflow_core.errors import InvalidFlow
 from metaflow_core.metadata.provider import (
     ArtifactRecord,
     Identity,
-    MetaDatum,
     MetadataProvider,
+    MetaDatum,
 )
 from metaflow_core.model.flow import END, PARAMETERS, START, Flow
 from metaflow_core.model.graph import check_graph, graph_info
 from metaflow_core.model.pathspec import Pathspec
-from metaflow_core.model.task import TaskKey
+from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime import seeds
 from metaflow_core.runtime.attempt import save_foreach_stack
 from metaflow_core.runtime.console import Console
@@ -87,6 +87,29 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
+class RunRequest:
+    """A run that is asked for.
+
+    Args:
+        flow: A flow that `check_flow` accepts.
+        parameters: Value of each parameter; not looked at for a resume, which keeps the origin's.
+        options: How to run it.
+        session: The R session that asks for it.
+        payload: What workers need of the flow, R's own business.
+        origin: The run to resume, or None.
+        from_step: Step to resume from, or None for what failed.
+    """
+
+    flow: Flow
+    parameters: Mapping[str, Any]
+    options: RunOptions
+    session: RSession
+    payload: bytes
+    origin: OriginRun | None = None
+    from_step: str | None = None
+
+
+@dataclass(frozen=True)
 class Services:
     """Where a run puts what it makes.
 
@@ -117,47 +140,26 @@ def check_flow(flow: Flow) -> None:
         raise InvalidFlow(flow.name, problems)
 
 
-def run_flow(
-    flow: Flow,
-    parameters: Mapping[str, Any],
-    options: RunOptions,
-    session: RSession,
-    payload: bytes,
-    services: Services,
-    origin: OriginRun | None = None,
-    from_step: str | None = None,
-) -> RunResult:
-    """Run *flow*, or resume *origin* as a new run of it.
-
-    Args:
-        flow: A flow that `check_flow` accepts.
-        parameters: Value of each parameter; not looked at for a resume, which keeps the origin's.
-        options: How to run it.
-        session: The R session that asks for it.
-        payload: What workers need of the flow, R's own business.
-        services: Where results go.
-        origin: The run to resume, or None.
-        from_step: Step to resume from, or None for what failed.
+def run_flow(request: RunRequest, services: Services) -> RunResult:
+    """Run a flow, or resume a run of it as a new one.
 
     Returns:
         How the run ended; a task that failed does not raise.
 
     Raises:
-        InvalidResume: If *from_step* is not a step of the flow.
+        InvalidResume: If the flow has no step of that name to resume from.
         StoreError: If the run cannot be registered.
     """
     services.store.storage.sweep()
-    origin_tasks = origin.tasks(flow, from_step) if origin else None
+    flow, origin, session = request.flow, request.origin, request.session
+    origin_tasks = origin.tasks(flow, request.from_step) if origin else None
     policies = {step.name: policy_of(step) for step in flow.steps.values()}
-    scheduler = Scheduler(flow, _step_policies(policies), _limits(options), origin_tasks)
+    limits = _limits(request.options)
+    scheduler = Scheduler(flow, _step_policies(policies), limits, origin_tasks)
     temporary = Path(tempfile.mkdtemp(prefix="metaflow-", dir=config.get("METAFLOW_TEMPDIR")))
     loop = Loop()
     try:
-        payload_path = temporary / "payload"
-        payload_path.write_bytes(payload)
-        context = _register(
-            flow, parameters, options, session, payload_path, services, origin
-        )
+        context = _register(request, services, policies, temporary)
         launcher = LocalLauncher(
             loop,
             rscript=session.rscript,
@@ -165,7 +167,7 @@ def run_flow(
             libraries=session.libraries,
             working_dir=session.working_dir,
         )
-        runtime = Runtime(context, policies, scheduler, launcher, loop, origin)
+        runtime = Runtime(context, scheduler, launcher, loop, origin)
         services.console.line(f"Workflow starting (run-id {context.pathspec.run}):")
         return _result(context, runtime, runtime.execute())
     finally:
@@ -174,35 +176,33 @@ def run_flow(
 
 
 def _register(
-    flow: Flow,
-    parameters: Mapping[str, Any],
-    options: RunOptions,
-    session: RSession,
-    payload_path: Path,
+    request: RunRequest,
     services: Services,
-    origin: OriginRun | None,
+    policies: Mapping[str, TaskPolicy],
+    temporary: Path,
 ) -> RunContext:
     """Register the run and store its parameters."""
-    identity = _identity(flow, options, session)
+    flow, origin, options = request.flow, request.origin, request.options
+    identity = _identity(flow, options, request.session)
     run_id = services.metadata.new_run(flow.name, identity)
     if options.run_id_file:
         Path(options.run_id_file).write_text(run_id, encoding="utf-8")
     run = Pathspec(flow.name, run_id)
+    payload_path = temporary / "payload"
+    payload_path.write_bytes(request.payload)
     seed = options.seed if options.seed is not None else _origin_seed(origin)
-    stored = _store_parameters(
-        flow, run, parameters, {"_r_seed": seed}, payload_path, services, identity, origin
-    )
     return RunContext(
         flow=flow,
+        policies=policies,
         pathspec=run,
         store=services.store,
         metadata=services.metadata,
         identity=identity,
         console=services.console,
         payload_path=payload_path,
-        spool_root=payload_path.parent,
+        spool_root=temporary,
         seed=seed,
-        parameters=stored,
+        parameters=_store_parameters(request, services, run, identity, seed),
         current=_current(flow, run_id, identity, options, origin),
         origin_run_id=origin.run_id if origin else None,
         max_num_splits=options.max_num_splits,
@@ -211,44 +211,20 @@ def _register(
 
 
 def _store_parameters(
-    flow: Flow,
-    run: Pathspec,
-    values: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    payload_path: Path,
-    services: Services,
-    identity: Identity,
-    origin: OriginRun | None,
+    request: RunRequest, services: Services, run: Pathspec, identity: Identity, seed: int
 ) -> FinishedTask:
-    """Store the `_parameters` task, which every other task repeats.
-
-    Args:
-        flow: The flow.
-        run: The run.
-        values: Parameter values of a run that is not a resume.
-        facts: What else is known of the run, by the name of its artifact.
-        payload_path: What workers need of the flow.
-        services: Where it goes.
-        identity: The run's user and tags.
-        origin: The run that is resumed, whose values are kept.
-    """
+    """Store the `_parameters` task, whose artifacts every other task repeats."""
     task_id = services.metadata.register_parameters_task(run, identity)
     task = run.child(PARAMETERS).child(task_id)
     writer = services.store.writer(run.run or "", PARAMETERS, task_id, 0)
     writer.begin()
-    kept = origin.parameters() if origin else Stored()
-    for name in flow.parameters:
-        if name in kept.objects:
-            writer.refer(name, kept.objects[name], kept.info.get(name, {}))
-        elif name in values:
-            save_parameter(writer, name, values[name])
-    writer.save_native("name", flow.name)
-    writer.save_native("_graph_info", graph_info(flow))
+    _save_parameters(request, writer)
+    writer.save_native("name", request.flow.name)
+    writer.save_native("_graph_info", graph_info(request.flow))
     writer.save_native("_configs_processed", True)
     shared = Stored(dict(writer.objects), dict(writer.info))
-    for name, value in facts.items():
-        writer.save_native(name, value)
-    writer.save_r("_r_flow", payload_path, "flow")
+    writer.save_native("_r_seed", seed)
+    writer.save_r("_r_flow", request.payload, "flow")
     for name, value in {"_transition": None, "_task_ok": True, "_success": True}.items():
         writer.save_native(name, value)
     save_foreach_stack(writer, ())
@@ -256,18 +232,26 @@ def _store_parameters(
     services.metadata.register_artifacts(
         task, 0, [ArtifactRecord(name, key) for name, key in writer.objects.items()], identity
     )
-    services.metadata.register_metadata(
-        task,
-        [
-            MetaDatum("attempt", "0", tags=("attempt_id:0",)),
-            MetaDatum("attempt_ok", "True", "internal_attempt_status", ("attempt_id:0",)),
-            MetaDatum("attempt-done", "0", tags=("attempt_id:0",)),
-            MetaDatum("start_step", START, "graph_structure"),
-            MetaDatum("end_step", END, "graph_structure"),
-        ],
-        identity.user,
-    )
+    attempt_tags = ("attempt_id:0",)
+    facts = [
+        MetaDatum("attempt", "0", tags=attempt_tags),
+        MetaDatum("attempt_ok", "True", "internal_attempt_status", attempt_tags),
+        MetaDatum("attempt-done", "0", tags=attempt_tags),
+        MetaDatum("start_step", START, "graph_structure"),
+        MetaDatum("end_step", END, "graph_structure"),
+    ]
+    services.metadata.register_metadata(task, facts, identity.user)
     return FinishedTask(TaskKey(PARAMETERS), task_id, (), shared)
+
+
+def _save_parameters(request: RunRequest, writer: AttemptWriter) -> None:
+    """Store the parameters' values; those of the origin run, if there is one."""
+    kept = request.origin.parameters() if request.origin else Stored()
+    for name in request.flow.parameters:
+        if name in kept.objects:
+            writer.refer(name, kept.objects[name], kept.info.get(name, {}))
+        elif name in request.parameters:
+            save_parameter(writer, name, request.parameters[name])
 
 
 def save_parameter(writer: AttemptWriter, name: str, value: Any) -> None:

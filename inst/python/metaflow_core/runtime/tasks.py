@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metaflow_core.datastore.attempts import Encoded, FlowDatastore
-from metaflow_core.decorators.base import TaskPolicy
 from metaflow_core.model.flow import Step
 from metaflow_core.model.task import ForeachFrame, Outcome, TaskKey
 
@@ -93,7 +92,7 @@ class FinishedTask:
     task_id: str
     levels: tuple[Level, ...]
     stored: Stored
-    outcome: Outcome = Outcome()
+    outcome: Outcome = field(default_factory=Outcome)
     values: Sequence[str] = ()
 
 
@@ -105,7 +104,6 @@ class Place:
         key: Its place in the graph.
         task_id: Its id.
         step: Its step.
-        policy: How its attempts are run.
         parents: What it follows; for a join, its inputs in order.
         levels: Its foreach stack, outermost first.
     """
@@ -113,7 +111,6 @@ class Place:
     key: TaskKey
     task_id: str
     step: Step
-    policy: TaskPolicy
     parents: tuple[FinishedTask, ...]
     levels: tuple[Level, ...]
 
@@ -127,7 +124,6 @@ def place_of(
     key: TaskKey,
     task_id: str,
     step: Step,
-    policy: TaskPolicy,
     parents: tuple[FinishedTask, ...],
     foreach: str | None,
 ) -> Place:
@@ -137,7 +133,6 @@ def place_of(
         key: The task.
         task_id: Its id.
         step: Its step.
-        policy: How its attempts are run.
         parents: What it follows.
         foreach: Artifact that its parent fanned out over, or None.
     """
@@ -145,7 +140,7 @@ def place_of(
     if len(levels) < len(key.indexes):
         assert foreach is not None
         levels += (_new_level(key, foreach, parents[0]),)
-    return Place(key, task_id, step, policy, parents, levels)
+    return Place(key, task_id, step, parents, levels)
 
 
 def _new_level(key: TaskKey, foreach: str, parent: FinishedTask) -> Level:
