@@ -8,15 +8,14 @@
 # The flow's payload as raw bytes.
 payload <- function(flow) {
   script <- script_functions()
-  steps <- Filter(function(step) !is.null(step$fun), flow$steps)
-  needs <- find_helpers(steps)
-  steps <- lapply(steps, function(step) {
-    list(name = step$name, label = step$label, fun = with_source(step$fun, step$label, script))
+  helpers <- find_helpers(Filter(function(step) !is.null(step$fun), flow$steps))
+  helpers <- Map(function(value, name) with_source(value, name, script), helpers, names(helpers))
+  steps <- lapply(flow$steps, function(step) {
+    list(
+      label = step$label, cases = step$cases, fun = with_source(step$fun, step$label, script)
+    )
   })
-  helpers <- Map(
-    function(value, name) with_source(value, name, script), needs$helpers, names(needs$helpers)
-  )
-  names(steps) <- vapply(steps, function(step) step$name, "")
+  names(steps) <- vapply(flow$steps, function(step) step$name, "")
   packages <- attached_packages()
   check_installed(packages)
   to_bytes(list(
@@ -96,7 +95,7 @@ check_installed <- function(packages, call = NULL) {
 
 # The top-level functions and values that the steps' functions use, directly or through others.
 #
-# Returns `helpers`, a named list. Each was found to be sendable.
+# Returns them by name. Each was found to be sendable.
 find_helpers <- function(steps) {
   search <- new.env(parent = emptyenv())
   search$helpers <- list()
@@ -113,9 +112,7 @@ find_helpers <- function(steps) {
   for (helper in search$helpers) {
     check_sendable(helper$value, helper$name, helper$user, search$names)
   }
-  values <- lapply(search$helpers, function(helper) helper$value)
-  names(values) <- vapply(search$helpers, function(helper) helper$name, "")
-  list(helpers = values)
+  lapply(search$helpers, function(helper) helper$value)
 }
 
 # Looks for names of helpers in all the code that `value` holds.

@@ -1,0 +1,258 @@
+# What a join sees: `inputs`, one read-only view for each task that it joins.
+
+# `tasks` is a list of `list(step, index, task_id)`; `fetch` is that of `self`, and `objects(index)`
+# gives the content hashes of an input's artifacts by name.
+new_inputs <- function(tasks, fetch, objects) {
+  steps <- vapply(tasks, function(task) task$step, "")
+  inputs <- lapply(seq_along(tasks), function(i) {
+    state <- list(fetch = fetch, objects = objects, cache = new.env(parent = emptyenv()))
+    structure(
+      list(position = i - 1L, step = steps[[i]], task = tasks[[i]], state = state),
+      class = "metaflow_input"
+    )
+  })
+  # Branches are told apart by their step; the tasks of a foreach all have the same.
+  if (!anyDuplicated(steps)) names(inputs) <- steps
+  structure(inputs, class = c("metaflow_inputs", "list"))
+}
+
+#' @export
+`$.metaflow_inputs` <- function(x, name) pick_input(x, name)
+
+#' @export
+`[[.metaflow_inputs` <- function(x, i, ...) {
+  if (is_string(i)) return(pick_input(x, i))
+  if (!is_number(i) || i < 1 || i > length(x)) {
+    abort_argument("i", sprintf("a step's name or 1 to %d", length(x)), i, call = parent.frame())
+  }
+  .subset2(x, i)
+}
+
+#' @export
+`[.metaflow_inputs` <- function(x, i) {
+  structure(unclass(x)[i], class = class(x))
+}
+
+#' @export
+format.metaflow_inputs <- function(x, ...) {
+  steps <- table(vapply(unclass(x), function(input) .subset2(input, "step"), ""))
+  c(
+    sprintf("<inputs> of %d task%s", length(x), if (length(x) == 1) "" else "s"),
+    sprintf("  %s: %d", names(steps), as.integer(steps))
+  )
+}
+
+#' @export
+print.metaflow_inputs <- function(x, ...) {
+  writeLines(format(x))
+  invisible(x)
+}
+
+#' @export
+`$.metaflow_input` <- function(x, name) read_input(x, name)
+
+#' @export
+`[[.metaflow_input` <- function(x, i, ...) {
+  if (!is_string(i)) abort_argument("i", "the name of an artifact", i, call = parent.frame())
+  read_input(x, i)
+}
+
+#' @export
+`$<-.metaflow_input` <- function(x, name, value) {
+  abort(
+    c(
+      sprintf("AttributeError: an input is read-only, `%s` cannot be assigned.", name),
+      i = sprintf("Assign to `self$%s`.", name)
+    ),
+    class = "read_only", name = name, call = parent.frame()
+  )
+}
+
+#' @export
+`[[<-.metaflow_input` <- `$<-.metaflow_input`
+
+#' @export
+names.metaflow_input <- function(x) sort(names(input_objects(x)))
+
+#' @export
+length.metaflow_input <- function(x) length(names(x))
+
+#' @export
+format.metaflow_input <- function(x, ...) {
+  sprintf("<input> %s, with artifacts %s", where_is(x), enumerate(names(x)))
+}
+
+#' @export
+print.metaflow_input <- function(x, ...) {
+  writeLines(format(x))
+  invisible(x)
+}
+
+pick_input <- function(inputs, name, call = parent.frame(2)) {
+  steps <- vapply(unclass(inputs), function(input) .subset2(input, "step"), "")
+  found <- which(steps == name)
+  if (length(found) == 1) return(.subset2(inputs, found))
+  if (length(found) > 1) {
+    abort(
+      c(
+        sprintf("There are %d inputs from step `%s`.", length(found), name),
+        i = "Write `inputs[[i]]$x`, `gather_inputs(inputs, \"x\")` or `for (input in inputs)`."
+      ),
+      class = "ambiguous_input", name = name, call = call
+    )
+  }
+  abort_unknown_name(
+    sprintf("AttributeError: the join has no input `%s`.", name), name, unique(unname(steps)),
+    class = "unknown_input", call = call
+  )
+}
+
+read_input <- function(input, name, call = parent.frame(2)) {
+  state <- .subset2(input, "state")
+  if (!exists(name, envir = state$cache, inherits = FALSE)) {
+    if (name == "index") return(unlist(.subset2(input, "task")$index))
+    value <- tryCatch(
+      state$fetch("input", .subset2(input, "position"), name),
+      metaflow_artifact_not_found = function(error) {
+        abort_no_artifact(name, names(input), where_is(input), call = call)
+      }
+    )
+    assign(name, value, envir = state$cache)
+  }
+  get(name, envir = state$cache)
+}
+
+where_is <- function(input) {
+  task <- .subset2(input, "task")
+  paste0(task$step, "/", task$task_id)
+}
+
+# Content hash of each artifact of an input, by name; asked for once.
+input_objects <- function(input) {
+  state <- .subset2(input, "state")
+  key <- "\r objects"
+  if (is.null(state$cache[[key]])) {
+    state$cache[[key]] <- state$objects(.subset2(input, "position"))
+  }
+  state$cache[[key]]
+}
+
+#' One artifact of all inputs
+#'
+#' @param inputs The second argument of a join's function.
+#' @param input `[character(1)]` Name of an artifact that every input has.
+#'
+#' @return A list with the artifact of each input, in the order of `inputs`: that of the branches in
+#'   `next_step`, or of the items of the foreach.
+#'
+#' @section Errors:
+#' `metaflow_artifact_not_found` if an input has no such artifact.
+#'
+#' @examples
+#' join <- function(self, inputs) {
+#'   self$scores <- unlist(gather_inputs(inputs, "score"))
+#' }
+#' @export
+gather_inputs <- function(inputs, input) {
+  check_inputs(inputs)
+  check_string(input, "input")
+  lapply(seq_along(inputs), function(i) inputs[[i]][[input]])
+}
+
+#' Pass on what the inputs of a join agree on
+#'
+#' Every artifact that the inputs have becomes one of `self`, if all inputs that have it have the
+#' same; nothing is loaded. What the join has assigned before is kept. If any artifact differs,
+#' none is passed on.
+#'
+#' @param self,inputs The arguments of a join's function.
+#' @param flow The same as `self`; the older R package calls it so.
+#' @param exclude `[character]` Names of artifacts to leave out.
+#' @param include `[character]` Names of the only artifacts to pass on; NULL is all.
+#'
+#' @return `self`, invisibly.
+#'
+#' @section Errors:
+#' `metaflow_merge_conflict` (its message contains `MergeArtifactsException`) if inputs differ in an
+#' artifact; its field `artifacts` names them. `metaflow_artifact_not_found` if no input has one
+#' that `include` names. `metaflow_invalid_argument` with both `exclude` and `include`.
+#'
+#' @examples
+#' join <- function(self, inputs) {
+#'   self$best <- max(unlist(gather_inputs(inputs, "score")))
+#'   merge_artifacts(self, inputs, exclude = c("score", "model"))
+#' }
+#' @export
+merge_artifacts <- function(self, inputs, exclude = NULL, include = NULL, flow = self) {
+  self <- flow
+  if (!inherits(self, "metaflow_self")) {
+    abort_argument("self", "the `self` of a join", self, hint = "Call it in a step's function.")
+  }
+  check_inputs(inputs)
+  exclude <- unlist(exclude)
+  include <- unlist(include)
+  check_strings(exclude, "exclude", null = TRUE)
+  check_strings(include, "include", null = TRUE)
+  if (length(exclude) && length(include)) {
+    abort_argument("include", "left out where there is an `exclude`", include)
+  }
+  state <- state_of(self)
+  found <- artifact_versions(inputs)
+  check_included(include, names(found), state$where)
+  wanted <- if (length(include)) include else setdiff(names(found), exclude)
+  wanted <- setdiff(wanted, c(state$parameters, names(self)))
+  conflicts <- Filter(function(name) length(unique(found[[name]]$hash)) > 1, wanted)
+  if (length(conflicts)) abort_conflict(conflicts, found, inputs)
+  for (name in wanted) {
+    position <- found[[name]]$position[[1]]
+    bind_artifact(self, name, from = "input", index = position)
+    state$references[[name]] <- position
+  }
+  invisible(self)
+}
+
+# Every artifact of any input: in which inputs it is (`position`, from 0) and its `hash` in each.
+artifact_versions <- function(inputs) {
+  objects <- lapply(unclass(inputs), input_objects)
+  versions <- data.frame(
+    name = unlist(lapply(objects, names)),
+    hash = unlist(objects),
+    position = rep(seq_along(objects) - 1L, lengths(objects)),
+    row.names = NULL
+  )
+  split(versions[c("hash", "position")], factor(versions$name, unique(versions$name)))
+}
+
+check_included <- function(include, known, where, call = rlang::caller_env()) {
+  missing <- setdiff(include, known)
+  if (length(missing)) {
+    abort_no_artifact(missing[[1]], known, sprintf("no input of %s", where), call = call)
+  }
+}
+
+abort_conflict <- function(conflicts, found, inputs, call = rlang::caller_env()) {
+  told <- vapply(conflicts, function(name) {
+    versions <- unique(found[[name]]$hash)
+    first <- found[[name]]$position[match(versions, found[[name]]$hash)] + 1L
+    shown <- utils::head(vapply(unclass(inputs)[first], where_is, ""), 3)
+    sprintf("`%s` has %d values, in %s", name, length(versions), paste(shown, collapse = ", "))
+  }, "")
+  abort(
+    c(
+      "MergeArtifactsException: the inputs differ in what is to be merged.",
+      stats::setNames(told, rep("x", length(told))),
+      i = sprintf(
+        "Assign `self$%s` before, or write `exclude = c(%s)`.", conflicts[[1]],
+        paste0("\"", conflicts, "\"", collapse = ", ")
+      )
+    ),
+    class = "merge_conflict", artifacts = conflicts, call = call
+  )
+}
+
+check_inputs <- function(inputs, call = rlang::caller_env()) {
+  if (!inherits(inputs, "metaflow_inputs")) {
+    abort_argument("inputs", "the `inputs` of a join", inputs, call = call)
+  }
+  invisible(inputs)
+}

@@ -1,0 +1,197 @@
+# One attempt of a task inside of an Rscript process, without Python.
+#
+# The core sends a `task`, answers questions for artifacts while the step runs, and gets a `result`;
+# `inst/python/metaflow_core/compute/protocol.py` describes the messages.
+
+# Serves one attempt and ends the process: status 0 if the step succeeded, else 1.
+worker_main <- function(read_fd, write_fd) {
+  options(warn = 1)
+  channel <- open_channel(read_fd, write_fd)
+  task <- receive(channel)
+  result <- run_attempt(task, channel)
+  send(channel, c(list(type = "result"), result))
+  quit(save = "no", status = if (result$ok) 0L else 1L, runLast = FALSE)
+}
+
+# Runs the step of `task`. Returns `ok`, `artifacts`, `removed`, `outcome` and `failure`.
+run_attempt <- function(task, channel) {
+  if (length(task$environment)) do.call(Sys.setenv, task$environment)
+  the$current <- task$current
+  self <- task_self(task, channel)
+  failure <- tell(attempt(prepare(task), kind = "start"))
+  outcome <- NULL
+  if (is.null(failure)) {
+    failure <- tell(attempt(call_step(task, self, channel), kind = "error"))
+  }
+  if (is.null(failure)) {
+    failure <- tell(attempt(outcome <- decide(task, self), kind = "error"))
+  }
+  saved <- save_artifacts(self, task)
+  failure <- failure %||% tell(saved$failure)
+  list(
+    ok = is.null(failure), artifacts = saved$artifacts, removed = as.list(saved$removed),
+    outcome = outcome, failure = failure
+  )
+}
+
+# Loads the flow's payload and sets the random stream of this task.
+prepare <- function(task) {
+  the$payload <- load_payload(task$payload)
+  words <- readBin(task$seed, "integer", 624, size = 4, endian = "little")
+  # 10403 is the code of Mersenne-Twister with Inversion and Rejection, R's default; 624 says that
+  # the stream is at its beginning.
+  if (length(words) == 624) assign(".Random.seed", c(10403L, 624L, words), envir = globalenv())
+}
+
+task_self <- function(task, channel) {
+  new_self(
+    fetch = artifact_fetcher(channel),
+    artifacts = as.character(unlist(task$artifacts)),
+    parameters = as.character(unlist(task$parameters)),
+    frames = task$frames,
+    where = sprintf("task %s", task$current$pathspec %||% task$step)
+  )
+}
+
+task_inputs <- function(task, channel) {
+  new_inputs(
+    task$inputs,
+    fetch = artifact_fetcher(channel),
+    objects = function(index) {
+      unlist(question(channel, list(type = "objects", index = index))$objects)
+    }
+  )
+}
+
+# Asks the core for an artifact; see `new_self()`.
+artifact_fetcher <- function(channel) {
+  function(from, index, name) {
+    message <- list(type = "get", from = from, index = index, name = name)
+    answer <- question(channel, message)
+    if (!answer$found) abort_no_artifact(name, character(), from)
+    decode_artifact(answer)
+  }
+}
+
+# Calls the step's function by the name that the user gave it, so that an error's call reads as
+# they wrote it.
+call_step <- function(task, self, channel) {
+  step <- the$payload$steps[[task$step]]
+  if (is.null(step$fun)) return(invisible())
+  name <- if (nzchar(step$label)) step$label else task$step
+  scope <- list(self = self)
+  if (task$is_join) scope$inputs <- task_inputs(task, channel)
+  scope[[name]] <- step$fun
+  arguments <- utils::head(c(quote(self), if (task$is_join) quote(inputs)), arity(step$fun)$most)
+  call <- as.call(c(as.name(name), arguments))
+  eval(call, list2env(scope, parent = baseenv()))
+  invisible()
+}
+
+# What the step decided about what follows: how often it fans out, or which step it chose.
+decide <- function(task, self) {
+  if (!is.null(task$foreach)) return(decide_foreach(task, self))
+  if (!is.null(task$condition)) return(decide_condition(task, self))
+  NULL
+}
+
+decide_foreach <- function(task, self) {
+  items <- self[[task$foreach]]
+  size <- foreach_size(items, task$foreach, call = NULL)
+  limit <- task$max_num_splits
+  if (!is.null(limit) && size > limit) {
+    abort(
+      c(
+        sprintf("`foreach = \"%s\"` makes %d tasks; the limit is %d.", task$foreach, size, limit),
+        i = sprintf("Write `--max-num-splits %d` or `run(max_num_splits = %d)`.", size, size)
+      ),
+      class = "too_many_splits", call = NULL
+    )
+  }
+  most_chars <- task$foreach_value_chars %||% 30
+  labels <- lapply(seq_len(size), function(i) foreach_label(items, i, most_chars))
+  list(num_splits = size, values = labels)
+}
+
+decide_condition <- function(task, self) {
+  cases <- the$payload$steps[[task$step]]$cases
+  value <- self[[task$condition]]
+  text <- if (is.atomic(value) && length(value) == 1) as.character(value) else NA
+  if (!text %in% names(cases)) {
+    abort(
+      c(
+        sprintf("`condition = \"%s\"` is %s, which chooses no step.", task$condition,
+          describe(value)),
+        i = sprintf("The cases are %s.", enumerate(names(cases)))
+      ),
+      class = "no_case", call = NULL
+    )
+  }
+  list(chosen = cases[[text]])
+}
+
+# Everything that the step assigned, encoded; `failure` is that of the first that could not be.
+save_artifacts <- function(self, task) {
+  changes <- changes(self)
+  failure <- NULL
+  encoded <- lapply(changes$written, function(name) {
+    artifact <- NULL
+    failed <- attempt(kind = "save", {
+      artifact <- encode_artifact(
+        get(name, envir = self), name, task$spool, task$inline_limit_bytes %||% Inf
+      )
+    })
+    if (!is.null(failed)) {
+      failure <<- failure %||% failed
+      return(NULL)
+    }
+    c(list(name = name), artifact)
+  })
+  references <- lapply(names(changes$references), function(name) {
+    list(name = name, kind = "reference", index = changes$references[[name]])
+  })
+  list(
+    artifacts = c(Filter(Negate(is.null), encoded), references),
+    removed = changes$removed,
+    failure = failure
+  )
+}
+
+# The channel ------------------------------------------------------------------------------------
+
+open_channel <- function(read_fd, write_fd) {
+  list(
+    input = fifo(sprintf("/dev/fd/%d", read_fd), "rb", blocking = TRUE),
+    output = fifo(sprintf("/dev/fd/%d", write_fd), "wb", blocking = TRUE)
+  )
+}
+
+question <- function(channel, message) {
+  send(channel, message)
+  receive(channel)
+}
+
+send <- function(channel, message) {
+  # Version 2 has no compact vectors, which the core would have to know one by one.
+  body <- serialize(message, NULL, version = 2)
+  writeBin(length(body), channel$output, endian = "big")
+  writeBin(body, channel$output)
+}
+
+receive <- function(channel) {
+  size <- readBin(read_exactly(channel$input, 4), "integer", endian = "big")
+  unserialize(read_exactly(channel$input, size))
+}
+
+# A read from a pipe gives what has arrived, not what was asked for.
+read_exactly <- function(input, size) {
+  parts <- list()
+  missing <- size
+  while (missing > 0) {
+    part <- readBin(input, "raw", missing)
+    if (!length(part)) quit(save = "no", status = 1L, runLast = FALSE)
+    parts[[length(parts) + 1]] <- part
+    missing <- missing - length(part)
+  }
+  if (length(parts) == 1) parts[[1]] else do.call(c, parts)
+}
