@@ -55,6 +55,7 @@ has_own_environment <- function() {
 
 # Makes the environment of the core, or brings it up to date.
 create_own_environment <- function(python, packages) {
+  local_library_path_of_python()
   reticulate::virtualenv_create(own_environment, python = python, packages = FALSE)
   reticulate::virtualenv_install(own_environment, packages = packages)
 }

@@ -75,12 +75,25 @@ fit_python <- function(candidates, call = rlang::caller_env()) {
 # Why R cannot load this Python; NULL if it can.
 why_unfit <- function(python) {
   script <- system.file("python", "fit_python.py", package = "metaflow", mustWork = TRUE)
+  local_library_path_of_python()
   # A warning comes with each exit code but 0, which is what is asked for here.
   said <- tryCatch(
     suppressWarnings(system2(python, shQuote(script), stdout = TRUE, stderr = TRUE)),
     error = function(error) structure(paste(python, "cannot be started"), status = 1L)
   )
   if (!is.null(attr(said, "status"))) paste(said, collapse = " ")
+}
+
+# For as long as the calling function runs, programs load libraries as outside of R.
+#
+# R puts the system's libraries first for the programs that it starts. A Python that has its own
+# libpython, as those of pyenv have, would load the system's instead, and fail where it does not
+# find its own modules in it.
+local_library_path_of_python <- function(frame = parent.frame()) {
+  before <- Sys.getenv("LD_LIBRARY_PATH", unset = NA)
+  if (is.na(before)) return(invisible())
+  Sys.unsetenv("LD_LIBRARY_PATH")
+  do.call(on.exit, list(bquote(Sys.setenv(LD_LIBRARY_PATH = .(before))), add = TRUE), envir = frame)
 }
 
 # What pip is to install, such as "click>=8.1".
