@@ -159,7 +159,8 @@ run_error <- function(answer, call) {
     call = call,
     parent = if (length(condition)) unserialize(condition),
     exit_code = answer$exit_code,
-    is_printed = is.null(answer$report),
+    # A wrong command line has been told already, with its usage.
+    report = if (is.null(answer$report)) "" else answer$report,
     run_id = answer$run_id,
     pathspec = answer$pathspec,
     failed = failed
@@ -171,7 +172,11 @@ run_error <- function(answer, call) {
 give_up <- function(error, in_script) {
   if (!in_script) stop(error)
   signalCondition(error)
-  if (!isTRUE(error$is_printed)) cat(conditionMessage(error), "\n", sep = "", file = stderr())
+  if (is.null(error$report)) {
+    cat(conditionMessage(error), "\n", sep = "", file = stderr())
+  } else if (nzchar(error$report)) {
+    cat(error$report, "\n", sep = "", file = stderr())
+  }
   quit(save = "no", status = error$exit_code, runLast = FALSE)
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from metaflow_core import wire
-from metaflow_core.client.travel import for_r
+from metaflow_core.client.for_r import encode_for_r
 from metaflow_core.compute.launcher import Exit, Launcher, Stream, Worker
 from metaflow_core.compute.loop import Loop
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
@@ -197,20 +197,9 @@ class Attempt:
                 stored = self._start
         if name not in stored.objects:
             return {"found": False, "name": name}
-        try:
-            encoded = stored.encoded(name, self._run.store, str(self._pathspec))
-            return {"found": True, "name": name, **self._for_worker(encoded)}
-        except MetaflowError as error:
-            return {
-                "found": True,
-                "name": name,
-                "kind": "error",
-                "class": error.kind(),
-                "message": str(error),
-            }
-
-    def _for_worker(self, encoded: Encoded) -> dict[str, Any]:
-        return for_r(encoded, self._spool, inline_limit_bytes=INLINE_LIMIT_BYTES)
+        encoded = stored.encoded(name, self._run.store, str(self._pathspec))
+        answer = encode_for_r(encoded, self._spool, INLINE_LIMIT_BYTES)
+        return {"found": True, "name": name, **answer}
 
     # What is kept
 
