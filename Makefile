@@ -44,4 +44,4 @@ check: docs ## R CMD check, as CRAN would
 	@tools/check.sh
 
 bench: setup ## what a run costs beside R itself
-	@cd python && PYTHONPATH=../inst/python .venv/bin/python -m benchmarks
+	@cd python && .venv/bin/python -m benchmarks

@@ -11,7 +11,7 @@ judge() {
   "$@" || failed+=("$name")
 }
 
-in_workshop() { (cd python && PATH=$venv/bin:$PATH PYTHONPATH=../inst/python "$@"); }
+in_workshop() { (cd python && PATH=$venv/bin:$PATH "$@"); }
 
 judge "ruff check" in_workshop ruff check --quiet "${python_code[@]}"
 judge "ruff format" in_workshop ruff format --check "${python_code[@]}"

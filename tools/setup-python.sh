@@ -4,7 +4,8 @@
 #   tools/setup-python.sh          what users need
 #   tools/setup-python.sh dev      what the project's tests and checks need, too
 #
-# The core itself is not installed: R takes it from the R package, tests from inst/python.
+# The core itself is linked, so that it is always as it is in inst/python; R takes it from the
+# installed R package all the same.
 source "$(dirname "$0")/lib.sh"
 
 wanted=$(fingerprint python/pyproject.toml)
@@ -21,4 +22,6 @@ fi
 step "pip install into python/.venv: the core's dependencies${*:+ and extras $*}"
 "$venv/bin/python" tools/python_requirements.py "$@" >"$venv/requirements.txt"
 "$venv/bin/pip" install -qq --disable-pip-version-check --requirement "$venv/requirements.txt"
+packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+echo "$project/inst/python" >"$packages/metaflow_core.pth"
 echo "$wanted" >"$stamp"

@@ -20,10 +20,10 @@ suite() {
 
 run_pytest() {
   local code=0
-  (cd python && PYTHONPATH=../tools .venv/bin/pytest -q -rs -p no_skips \
+  (cd python && PYTHONPATH=$project/tools .venv/bin/pytest -q -rs -p no_skips \
     ${selected:+-k "$selected"} "$@") || code=$?
   # 5: no test was selected, which is right where NAME is meant for another suite.
-  [[ $code == 0 || ($code == 5 && -n $selected) ]]
+  ((code == 0)) || { ((code == 5)) && [[ -n $selected ]]; }
 }
 
 fast_python() {
