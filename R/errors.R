@@ -79,12 +79,13 @@ did_you_mean <- function(name, known) {
   if (length(near)) sprintf("Did you mean `%s`?", near)
 }
 
-# The one of `known` that `name` is most likely a slip for, or NULL: at most a third of its
-# letters, and never fewer than two, may differ.
+# The one of `known` that `name` is most likely a slip for, or NULL: two letters may differ, in long
+# names a third of them, but never all.
 nearest <- function(name, known) {
   if (!length(known) || !nzchar(name)) return(NULL)
   distance <- utils::adist(name, known, ignore.case = TRUE)[1, ]
-  if (min(distance) <= max(2, nchar(name) %/% 3)) known[[which.min(distance)]]
+  most <- min(max(2, nchar(name) %/% 3), nchar(name) - 1)
+  if (min(distance) <= most) known[[which.min(distance)]]
 }
 
 # `a`, `b` and `c`; with many, the first few and their number.

@@ -7,7 +7,8 @@ attempt <- function(code, kind) {
   tryCatch(
     {
       withCallingHandlers(code, error = function(error) {
-        stack <<- user_frames(sys.calls(), sys.parents(), sys.frames_functions(), depth)
+        functions <- lapply(seq_len(sys.nframe()), sys.function)
+        stack <<- user_frames(sys.calls(), sys.parents(), functions, depth)
       })
       NULL
     },
@@ -35,8 +36,8 @@ tell <- function(failure) {
   first_line <- strsplit(failure$message, "\n", fixed = TRUE)[[1]][1]
   too_long <- nzchar(failure$call) && nchar(head) + nchar(first_line) > 77
   frames <- vapply(rev(failure$frames), function(frame) {
-    place <- if (nzchar(frame$file)) sprintf("%s:%d ", frame$file, frame$line) else ""
-    sprintf("  at %sin %s", place, frame$call)
+    place <- if (nzchar(frame$file)) sprintf("at %s:%d ", frame$file, frame$line) else ""
+    sprintf("  %sin %s", place, frame$call)
   }, "")
   message <- paste0(head, if (too_long) "\n  ", failure$message)
   writeLines(c(message, frames), stderr())
@@ -58,21 +59,19 @@ user_frames <- function(calls, parents, functions, depth) {
   })
 }
 
-sys.frames_functions <- function() {
-  lapply(seq_len(sys.nframe() - 1L), sys.function)
-}
-
 # The user's code is what no package holds.
 is_user_function <- function(fun) {
   top <- topenv(environment(fun))
   !is.primitive(fun) && identical(top, globalenv())
 }
 
-# Where frame `i` was: the statement that made the last call from it, or else its function.
+# Where frame `i` was: the statement that made the last call from it, or else its function. R calls
+# its own handler of an error from the frame that raised it, but does not say so.
 place_in_frame <- function(i, calls, parents, functions) {
-  from_here <- which(parents == i)
-  from_here <- from_here[from_here > i]
-  at <- if (length(from_here)) attr(calls[[max(from_here)]], "srcref")
+  from_here <- which(parents == i & seq_along(parents) > i)
+  raised_here <- i < length(calls) && identical(calls[[i + 1]][[1]], quote(.handleSimpleError))
+  last <- if (raised_here) i + 1L else utils::tail(from_here, 1)
+  at <- if (length(last)) attr(calls[[last]], "srcref")
   at %||% attr(functions[[i]], "srcref")
 }
 

@@ -4,8 +4,8 @@
 # The script is parsed once more with them, and each function is given those of the function in
 # the script that has the same code.
 
-# The functions written in a script: `fun` with source references, `bare` without, and `name`, what
-# it is assigned to at top level (or "").
+# The functions written in a script: `fun` with source references, and `name`, what it is
+# assigned to at top level (or "").
 script_functions <- function(path = script_argument()) {
   if (!length(path) || !file.exists(path)) return(list())
   code <- tryCatch(parse(path, keep.source = TRUE), error = function(error) NULL)
@@ -16,7 +16,7 @@ script_functions <- function(path = script_argument()) {
     name <- if (is_assignment(expression)) deparse(expression[[2]], nlines = 1) else ""
     lapply(function_calls(expression), function(call) {
       fun <- eval(call, globalenv())
-      list(fun = fun, bare = utils::removeSource(fun), name = name)
+      list(fun = fun, name = name)
     })
   }), recursive = FALSE)
 }
@@ -24,7 +24,7 @@ script_functions <- function(path = script_argument()) {
 # `fun` with source references, if it is one of the functions of the script.
 with_source <- function(fun, name, script) {
   if (!is.function(fun) || is.primitive(fun) || !is.null(attr(fun, "srcref"))) return(fun)
-  same <- Filter(function(candidate) same_code(candidate$bare, fun), script)
+  same <- Filter(function(candidate) same_code(candidate$fun, fun), script)
   if (!length(same)) return(fun)
   named <- Filter(function(candidate) candidate$name == name, same)
   found <- c(named, same)[[1]]$fun
@@ -62,6 +62,22 @@ function_calls <- function(expression) {
   c(own, unlist(lapply(unname(parts), function_calls), recursive = FALSE))
 }
 
+# Whether two functions have the same code, source references aside.
 same_code <- function(one, other) {
-  identical(formals(one), formals(other)) && identical(body(one), body(other))
+  identical(bare_code(formals(one)), bare_code(formals(other))) &&
+    identical(bare_code(body(one)), bare_code(body(other)))
+}
+
+bare_code <- function(code) {
+  if (is.call(code)) {
+    attributes(code) <- NULL
+    # The fourth part of a `function` expression is its source reference.
+    if (identical(code[[1]], quote(`function`))) code <- code[1:3]
+    parts <- as.list(code)
+  } else if (is.pairlist(code)) {
+    parts <- as.list(code)
+  } else {
+    return(code)
+  }
+  lapply(parts, function(part) if (is.call(part) || is.pairlist(part)) bare_code(part) else part)
 }
