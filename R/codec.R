@@ -124,7 +124,7 @@ is_portable_text <- function(x) {
 from_native <- function(x) if (is.list(x)) unlist(x) else x
 
 from_python <- function(x) {
-  if (!is.list(x)) return(x)
+  if (!is.list(x) || is.object(x)) return(x)
   if (isTRUE(x$ndarray)) return(from_ndarray(x))
   if (is.null(names(x)) && is_uniform(x)) return(unlist(x))
   lapply(x, from_python)

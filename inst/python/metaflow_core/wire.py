@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
 
@@ -26,7 +26,7 @@ Plain = Any
 """`None | bool | int | float | str | bytes | list[Plain] | dict[str, Plain]`."""
 
 _SYM, _PAIRLIST, _CHAR = 1, 2, 9
-_LGL, _INT, _REAL, _STR, _VEC, _RAW = 10, 13, 14, 16, 19, 24
+_LGL, _INT, _REAL, _COMPLEX, _STR, _VEC, _RAW = 10, 13, 14, 15, 16, 19, 24
 _REFERENCE, _NIL = 255, 254
 _GLOBAL_ENV, _EMPTY_ENV, _BASE_ENV, _MISSING, _BASE_NAMESPACE = 253, 242, 241, 251, 247
 _ALTREP = 238
@@ -36,6 +36,7 @@ _INT_MAX = 2**31 - 1
 _NA_INT = -(2**31)
 _NA_REAL_LOW_WORD = 1954
 """R's `NA_real_` is the NaN whose low word is 1954 (R Internals, section 3.4)."""
+_NA_REAL_BITS = 0x7FF00000000007A2
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,26 @@ class Classed:
     Args:
         fields: The list's elements by name.
         classes: The class attribute, most specific first.
+        attributes: Further attributes, all character vectors, such as ``row.names``.
     """
 
     fields: Mapping[str, Plain]
     classes: tuple[str, ...]
+    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """An R vector with attributes, such as a `Date`, or of numbers that are complex.
+
+    Args:
+        values: All float, all int, all bool, all complex or all str; None is `NA`. Empty ones are
+            double.
+        attributes: Its attributes, all character vectors, such as ``class``.
+    """
+
+    values: Sequence[float | complex | str | None]
+    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class NotPlain(ValueError):
@@ -91,18 +108,18 @@ def _write(value: Plain, parts: list[bytes]) -> None:
             parts.append(struct.pack(">iid", _REAL, 1, value))
         case str():
             parts.append(struct.pack(">ii", _STR, 1))
-            _write_char(value, parts)
+            parts.append(_char(value))
         case bytes() | bytearray() | memoryview():
             parts += [struct.pack(">ii", _RAW, len(value)), bytes(value)]
         case Classed():
             _write_items(value.fields.values(), _VEC | _HAS_OBJECT | _HAS_ATTRIBUTES, parts)
-            _write_attribute("names", list(value.fields), parts)
-            _write_attribute("class", list(value.classes), parts)
-            parts.append(struct.pack(">i", _NIL))
+            names = {"names": list(value.fields), "class": list(value.classes)}
+            _write_attributes({**value.attributes, **names}, parts)
+        case Vector():
+            _write_vector(value, parts)
         case Mapping():
             _write_items(value.values(), _VEC | _HAS_ATTRIBUTES, parts)
-            _write_attribute("names", list(value), parts)
-            parts.append(struct.pack(">i", _NIL))
+            _write_attributes({"names": list(value)}, parts)
         case Sequence():
             _write_items(value, _VEC, parts)
         case _:
@@ -115,19 +132,51 @@ def _write_items(items: Collection[Plain], flags: int, parts: list[bytes]) -> No
         _write(item, parts)
 
 
-def _write_char(text: str, parts: list[bytes]) -> None:
+def _write_vector(vector: Vector, parts: list[bytes]) -> None:
+    known = next((value for value in vector.values if value is not None), 0.0)
+    flags = _HAS_ATTRIBUTES if vector.attributes else 0
+    flags |= _HAS_OBJECT if "class" in vector.attributes else 0
+    kinds = {bool: _LGL, int: _INT, float: _REAL, complex: _COMPLEX, str: _STR}
+    kind = kinds[type(known)]
+    parts.append(struct.pack(">ii", flags | kind, len(vector.values)))
+    for value in vector.values:
+        parts.append(_element(value, kind))
+    if vector.attributes:
+        _write_attributes(vector.attributes, parts)
+
+
+def _element(value: Any, kind: int) -> bytes:
+    if kind == _STR:
+        return _char(value)
+    if kind == _REAL:
+        return struct.pack(">Q", _NA_REAL_BITS) if value is None else struct.pack(">d", value)
+    if kind == _COMPLEX:
+        if value is None:
+            return struct.pack(">QQ", _NA_REAL_BITS, _NA_REAL_BITS)
+        return struct.pack(">dd", value.real, value.imag)
+    return struct.pack(">i", _NA_INT if value is None else value)
+
+
+def _write_attributes(attributes: Mapping[str, Sequence[str]], parts: list[bytes]) -> None:
+    for name, values in attributes.items():
+        _write_attribute(name, values, parts)
+    parts.append(struct.pack(">i", _NIL))
+
+
+def _char(text: str | None) -> bytes:
+    if text is None:
+        return struct.pack(">ii", _CHAR, -1)
     encoded = text.encode("utf-8", "surrogateescape")
-    parts += [struct.pack(">ii", _CHAR | _UTF8, len(encoded)), encoded]
+    return struct.pack(">ii", _CHAR | _UTF8, len(encoded)) + encoded
 
 
-def _write_attribute(name: str, values: list[str], parts: list[bytes]) -> None:
-    parts.append(struct.pack(">ii", _PAIRLIST | _HAS_TAG, _SYM))
-    _write_char(name, parts)
+def _write_attribute(name: str, values: Sequence[str], parts: list[bytes]) -> None:
+    parts += [struct.pack(">ii", _PAIRLIST | _HAS_TAG, _SYM), _char(name)]
     parts.append(struct.pack(">ii", _STR, len(values)))
     for item in values:
         if not isinstance(item, str):
             raise NotPlain(f"the key {item!r} is not a string")
-        _write_char(item, parts)
+        parts.append(_char(item))
 
 
 class _Reader:

@@ -60,14 +60,13 @@ def tell_run(run, found):
         # Steps that were made within one millisecond have no order.
         "children": sorted(step.id for step in run),
         "steps": sorted(repr(step) for step in run.steps()),
-        "origin_pathspec": run.origin_pathspec,
+        "origin_pathspec": origin_of(run),
         "successful": run.successful,
         "finished": run.finished,
         "finished_at": str(run.finished_at),
         "end_task": repr(run.end_task),
         "data": run.data is not None and names_of(str(run.data)),
         "code": repr(run.code),
-        "trigger": repr(run.trigger),
         "contains": ["start" in run, "nothing" in run],
     }
 
@@ -76,11 +75,10 @@ def tell_step(step, found):
     is_step = step.id != "_parameters"
     found[step.pathspec] = {
         **common(step),
-        "origin_pathspec": step.origin_pathspec,
+        "origin_pathspec": origin_of(step),
         "children": [(str(task.created_at), task.id) for task in step],
         "a_task": step.task.created_at == next(iter(step)).created_at,
         "tasks": sorted(repr(task) for task in step.tasks()),
-        "control_tasks": [repr(task) for task in step.control_tasks()],
         "finished_at": str(step.finished_at),
         "environment_info": step.environment_info,
         "parents": is_step and [repr(other) for other in step.parent_steps],
@@ -95,15 +93,18 @@ def tell_task(task, client, found):
 
 
 def tell_one_task(task, found, suffix=""):
-    is_clone = "origin-task-id" in task.metadata_dict
     is_step = not task.path_components[2].startswith("_")
+    # The stock client has no logs for a cloned task; ours has those of its origin.
+    has_log = is_step and "origin-task-id" not in task.metadata_dict
     found[task.pathspec + suffix] = {
         **common(task),
-        "origin_pathspec": task.origin_pathspec,
+        "origin_pathspec": origin_of(task),
         "children": sorted(artifact.id for artifact in task),
         "data": names_of(str(task.data)),
         "artifacts": sorted(task.artifacts._fields),
-        "metadata": sorted((m.name, m.value, m.created_at, m.type, repr(m.task)) for m in task.metadata),
+        "metadata": sorted(
+            (m.name, m.value, m.created_at, m.type, repr(m.task)) for m in task.metadata
+        ),
         "metadata_dict": task.metadata_dict,
         "index": task.index,
         "successful": task.successful,
@@ -112,12 +113,11 @@ def tell_one_task(task, found, suffix=""):
         "exception": text_of_exception(task.exception),
         "runtime_name": task.runtime_name,
         "current_attempt": task.current_attempt,
-        # The stock client has no logs for a cloned task; ours has those of its origin.
-        "stdout": is_clone or task.stdout,
-        "stderr": is_clone or task.stderr,
-        "stdout_size": is_clone or task.stdout_size,
-        "stderr_size": is_clone or task.stderr_size,
-        "loglines": is_clone or [(str(at), line) for at, line in task.loglines("stdout")],
+        "stdout": has_log and task.stdout,
+        "stderr": has_log and task.stderr,
+        "stdout_size": has_log and task.stdout_size,
+        "stderr_size": has_log and task.stderr_size,
+        "loglines": has_log and [(str(at), line) for at, line in task.loglines("stdout")],
         "code": repr(task.code),
         "environment_info": task.environment_info,
         "parents": is_step and sorted(task.parent_task_pathspecs),
@@ -135,13 +135,19 @@ def tell_artifact(artifact, found, suffix):
     value = artifact.data
     found[artifact.pathspec + suffix] = {
         **common(artifact),
-        "origin_pathspec": artifact.origin_pathspec,
+        "origin_pathspec": origin_of(artifact),
         "sha": artifact.sha,
         "size": answer(lambda: artifact.size),
         "finished_at": str(artifact.finished_at),
         "value": text_of_exception(value) if is_exception(value) else repr(value),
         "type": is_exception(value) or type(value).__name__,
     }
+
+
+def origin_of(thing):
+    """The stock client makes a pathspec of the recorded text "None" of a run that is no resume."""
+    origin = thing.origin_pathspec
+    return None if origin is None or "None" in origin.split("/") else origin
 
 
 def is_exception(value):

@@ -5,7 +5,7 @@ from metaflow import FlowSpec, Parameter, current, retry, step
 
 class LinearFlow(FlowSpec):
     alpha = Parameter("alpha", default=0.5, type=float)
-    title = Parameter("title", default="ünï \"quoted\"")
+    title = Parameter("title", default='ünï "quoted"')
     words = Parameter("words", default="a,b", separator=",")
 
     @retry(times=1, minutes_between_retries=0)

@@ -1,0 +1,42 @@
+"""Reads runs, whoever made them: R users, this core, or stock Metaflow.
+
+Names and behaviour of the stock Python client. May import `scheduler`, `datastore`, `metadata`
+and below.
+"""
+
+from metaflow_core.client.code import MetaflowCode
+from metaflow_core.client.objects import (
+    DataArtifact,
+    Flow,
+    Metaflow,
+    Run,
+    Step,
+    Task,
+)
+from metaflow_core.client.robject import RObject, read_r
+from metaflow_core.client.scope import (
+    default_metadata,
+    default_namespace,
+    get_metadata,
+    get_namespace,
+    metadata,
+    namespace,
+)
+
+__all__ = [
+    "DataArtifact",
+    "Flow",
+    "Metaflow",
+    "MetaflowCode",
+    "RObject",
+    "Run",
+    "Step",
+    "Task",
+    "default_metadata",
+    "default_namespace",
+    "get_metadata",
+    "get_namespace",
+    "metadata",
+    "namespace",
+    "read_r",
+]

@@ -1,0 +1,232 @@
+"""Artifacts in the form in which they travel to R.
+
+What R wrote travels as R has it. What Python wrote travels as plain data, and as R vectors with a
+class where R has the type:
+
+| Python                          | R                                                            |
+|---------------------------------|--------------------------------------------------------------|
+| None, bool, int, float, str     | as plain data; an int only up to 2^53                        |
+| bytes, bytearray                | raw                                                          |
+| list, tuple, set, frozenset     | list; a set sorted                                           |
+| dict with string keys, a frame of a foreach stack | named list                                 |
+| complex                         | complex                                                      |
+| date                            | Date                                                         |
+| datetime                        | POSIXct; without a zone, the clock is read as UTC            |
+| timedelta                       | difftime in seconds                                          |
+| numpy array or number           | ``list(ndarray = TRUE, shape, dtype, data, fortran)``        |
+| an exception of a failed task   | condition                                                    |
+| pandas data frame, if `allow`ed | data.frame, of columns of the kinds above and categories     |
+
+Nothing is guessed: what has no exact form is an `ArtifactNotConvertible` that names the type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from metaflow_core.datastore.attempts import Encoded
+from metaflow_core.datastore.pickles import ExceptionRecord, Ndarray, Opaque
+from metaflow_core.errors import ArtifactNotConvertible, MetaflowError, UnsafePickle
+from metaflow_core.model.task import ForeachFrame
+from metaflow_core.wire import Classed, Plain, Vector
+
+_EXACT_DOUBLE = 2**53
+"""Above it, R's double does not have every integer."""
+
+_EPOCH = date(1970, 1, 1)
+_TIME_CLASS = ("POSIXct", "POSIXt")
+
+
+def encode_for_r(
+    encoded: Encoded, spool: Path, inline_limit_bytes: int, allow: tuple[str, ...] = ()
+) -> dict[str, Plain]:
+    """An artifact as `compute.protocol` describes, "How an artifact travels".
+
+    What cannot be had is told in the answer, as kind ``"error"``, and not raised.
+
+    Args:
+        encoded: The artifact as stored.
+        spool: Directory for serialized bytes of more than *inline_limit_bytes*.
+        inline_limit_bytes: Largest value that travels inside of the message.
+        allow: Python packages whose objects may be unpickled, such as ``"pandas"``.
+    """
+    try:
+        if encoded.kind == "native":
+            return {"kind": "native", "value": encoded.value()}
+        if encoded.kind == "r":
+            return _serialized(encoded, spool, inline_limit_bytes)
+        return {"kind": "python", "value": to_r(encoded.value(allow))}
+    except MetaflowError as error:
+        is_foreign = isinstance(error, UnsafePickle)
+        kind = ArtifactNotConvertible.kind() if is_foreign else error.kind()
+        message = f"Artifact {encoded.task}/{encoded.name}: {error}"
+        return {"kind": "error", "class": kind, "message": message}
+
+
+def _serialized(encoded: Encoded, spool: Path, inline_limit_bytes: int) -> dict[str, Plain]:
+    r_type = encoded.type if encoded.encoding else ""
+    # The recorded size is that of the pickle, a few bytes more; of old artifacts it is not known.
+    if 0 < encoded.size_bytes <= inline_limit_bytes:
+        return {"kind": "r", "bytes": bytes(encoded.r_bytes()), "r_type": r_type}
+    path = spool / f"{encoded.key}.r"
+    encoded.unpack_to(path)
+    return {"kind": "r", "path": str(path), "r_type": r_type}
+
+
+def to_r(value: Any) -> Plain:
+    """A Python value in the form that R makes an R value of, see the table above.
+
+    Raises:
+        ArtifactNotConvertible: If *value*, or a part of it, has no exact form.
+    """
+    match value:
+        case None | bool() | float() | str():
+            return value
+        case int():
+            return _integer(value)
+        case complex():
+            return Vector([value])
+        case bytes() | bytearray():
+            return bytes(value)
+        case date() | timedelta():
+            return _times([value])
+        case Ndarray():
+            return _array(value)
+        case ForeachFrame():
+            return {name: getattr(value, name) for name in ForeachFrame.__slots__}
+        case ExceptionRecord():
+            return _condition(value)
+        case Mapping():
+            return _named_list(value)
+        case list() | tuple():
+            return [to_r(item) for item in value]
+        case set() | frozenset():
+            return [to_r(item) for item in _sorted(value)]
+        case _:
+            return _foreign(value)
+
+
+def _integer(value: int) -> int:
+    if abs(value) > _EXACT_DOUBLE:
+        raise _not_convertible(f"The Python integer {value} is too large to be exact in R.")
+    return value
+
+
+def _times(values: Sequence[Any]) -> Vector:
+    """Dates, instants or spans, all of one type, None among them, as one vector."""
+    known = next(value for value in values if value is not None)
+    match known:
+        case datetime():
+            zone = "UTC" if known.tzinfo is None else known.tzname() or "UTC"
+            seconds = [None if v is None else _instant(v).timestamp() for v in values]
+            return Vector(seconds, {"class": _TIME_CLASS, "tzone": [zone]})
+        case date():
+            days = [None if v is None else float((v - _EPOCH).days) for v in values]
+            return Vector(days, {"class": ["Date"]})
+        case _:
+            spans = [None if v is None else v.total_seconds() for v in values]
+            return Vector(spans, {"class": ["difftime"], "units": ["secs"]})
+
+
+def _instant(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _array(value: Ndarray) -> Plain:
+    data = [to_r(item) for item in value.data] if isinstance(value.data, list) else value.data
+    if value.dtype[1:2] in ("M", "m", "V"):
+        raise _not_convertible(f"A numpy array of type {value.dtype!r} has no exact form in R.")
+    return {
+        "ndarray": True,
+        "shape": list(value.shape),
+        "dtype": value.dtype,
+        "data": _texts(data, value.dtype) if value.dtype[1:2] in ("U", "S") else data,
+        "fortran": value.fortran,
+    }
+
+
+def _texts(data: Any, dtype: str) -> list[str]:
+    """The elements of an array of texts, each of which is padded with zeros."""
+    width = int(dtype[2:]) * (4 if dtype[1] == "U" else 1)
+    encoding = {"<": "utf-32-le", ">": "utf-32-be", "|": "latin-1"}[dtype[0]]
+    pieces = (data[at : at + width] for at in range(0, len(data), width or 1))
+    return [piece.decode(encoding).rstrip("\0") for piece in pieces]
+
+
+def _condition(value: ExceptionRecord) -> Classed:
+    fields = {"message": value.exception, "call": None, "stacktrace": value.stacktrace}
+    return Classed(fields, (value.type, "python_error", "error", "condition"))
+
+
+def _named_list(value: Mapping[Any, Any]) -> dict[str, Plain]:
+    for key in value:
+        if not isinstance(key, str):
+            raise _not_convertible(f"A Python dict with the key {key!r} has no exact form in R.")
+    if value.get("ndarray") is True:
+        raise _not_convertible("A Python dict with the key 'ndarray' has no form in R.")
+    return {key: to_r(item) for key, item in value.items()}
+
+
+def _sorted(value: set[Any] | frozenset[Any]) -> list[Any]:
+    try:
+        return sorted(value)
+    except TypeError:
+        # What has no common order is put in the one that is the same each time.
+        return sorted(value, key=repr)
+
+
+def _foreign(value: Any) -> Plain:
+    name = value.type if isinstance(value, Opaque) else _type_name(value)
+    if name == "pandas.DataFrame" or name.startswith("pandas.core.frame."):
+        return _data_frame(value)
+    if name.startswith("numpy.") and hasattr(value, "tobytes"):
+        return _array(_portable(value))
+    raise _not_convertible(f"A Python value of type {name} has no exact form in R.")
+
+
+def _portable(array: Any) -> Ndarray:
+    """A real array or number of numpy, which is there only if the user allowed its package."""
+    data = array.tolist() if array.dtype.hasobject else array.tobytes()
+    return Ndarray(tuple(array.shape), array.dtype.str, False, data)
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _data_frame(frame: Any) -> Classed:
+    columns = {str(name): _column(frame[name]) for name in frame.columns}
+    row_names = [str(name) for name in frame.index]
+    if list(frame.index) == list(range(len(frame))):
+        row_names = [str(number + 1) for number in range(len(frame))]
+    return Classed(columns, ("data.frame",), {"row.names": row_names})
+
+
+def _column(column: Any) -> Vector:
+    """A column of a pandas data frame; its missing values are `NA`."""
+    if hasattr(column, "cat"):
+        codes = [None if code < 0 else int(code) + 1 for code in column.cat.codes]
+        kind = ["ordered", "factor"] if column.cat.ordered else ["factor"]
+        levels = [str(level) for level in column.cat.categories]
+        return Vector(codes, {"levels": levels, "class": kind})
+    missing = column.isna()
+    # `tolist()` gives Python's own numbers, and instants that are datetimes.
+    values = [None if gone else v for v, gone in zip(column.tolist(), missing, strict=True)]
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) > 1:
+        raise _not_convertible(f"The column {column.name!r} holds values of several types.")
+    if any(isinstance(value, date | timedelta) for value in values):
+        return _times(values)
+    if not kinds <= {bool, int, float, complex, str}:
+        raise _not_convertible(f"The column {column.name!r} holds {kinds.pop().__name__} values.")
+    if int in kinds and any(abs(value or 0) >= 2**31 for value in values):
+        values = [None if value is None else float(_integer(value)) for value in values]
+    return Vector(values)
+
+
+def _not_convertible(sentence: str) -> ArtifactNotConvertible:
+    return ArtifactNotConvertible(sentence, "Read it in Python, with metaflow_core.client.")

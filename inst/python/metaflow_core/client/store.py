@@ -1,0 +1,97 @@
+"""The store that a client looks at: where runs are registered, and where artifacts are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from metaflow_core import config
+from metaflow_core.datastore import mflog
+from metaflow_core.datastore.attempts import AttemptReader, FlowDatastore
+from metaflow_core.datastore.local import FOLDER, LocalStorage, local_root
+from metaflow_core.datastore.storage import Storage
+from metaflow_core.errors import MetaflowError, StoreUnavailable, TaskNotFound, UsageError
+from metaflow_core.metadata.local import LocalMetadata
+from metaflow_core.metadata.provider import MetadataProvider
+from metaflow_core.model.pathspec import Pathspec
+
+
+@dataclass(frozen=True)
+class Store:
+    """A metadata provider and the storage of its artifacts.
+
+    Args:
+        name: What `get_metadata()` answers, such as ``"local@/home/ada/flows"``.
+        provider: Where runs are registered.
+        storage: Where artifacts are.
+    """
+
+    name: str
+    provider: MetadataProvider
+    storage: Storage
+
+    @classmethod
+    def default(cls) -> Store:
+        """The store that the configuration and the working directory name."""
+        kind = config.get("METAFLOW_DEFAULT_METADATA")
+        if kind != "local":
+            raise _not_yet(f"METAFLOW_DEFAULT_METADATA={kind}")
+        return _local(local_root())
+
+    @classmethod
+    def at(cls, text: str) -> Store:
+        """The store that *text* names: ``local@directory``, or a directory.
+
+        Raises:
+            StoreUnavailable: If the directory holds no ``.metaflow``.
+            UsageError: If *text* names a metadata service.
+        """
+        kind, separator, rest = text.partition("@")
+        if text.startswith("http") or (separator and kind == "service"):
+            raise _not_yet(text)
+        directory = Path(rest if separator and kind == "local" else text).expanduser().resolve()
+        root = directory if directory.name == FOLDER else directory / FOLDER
+        if not root.is_dir():
+            raise StoreUnavailable(
+                f"There is no {FOLDER} in {directory}.", "Name the directory that holds it."
+            )
+        return _local(root)
+
+    def datastore(self, flow: str) -> FlowDatastore:
+        """The artifacts and logs of a flow."""
+        return FlowDatastore(self.storage, flow)
+
+    def reader(self, task: Pathspec, attempt: int | None = None) -> AttemptReader | None:
+        """The artifacts of an attempt, by default of the last one that ended; None without one."""
+        datastore = self.datastore(task.flow)
+        run, step, id = task.parts[1:]
+        if attempt is None:
+            attempt = max(datastore.attempts(run, step, id)[1], default=None)
+        if attempt is None:
+            return None
+        try:
+            return datastore.reader(run, step, id, attempt)
+        except TaskNotFound:
+            return None
+
+    def logs(self, task: Pathspec, attempt: int, stream: str) -> list[bytes]:
+        """What each source wrote to a stream of an attempt."""
+        datastore = self.datastore(task.flow)
+        run, step, id = task.parts[1:]
+        return [
+            datastore.log(run, step, id, attempt, source, stream)
+            for source in (mflog.RUNTIME, mflog.TASK)
+        ]
+
+
+@cache
+def _local(root: Path) -> Store:
+    return Store(f"local@{root.parent}", LocalMetadata(root), LocalStorage(root))
+
+
+def _not_yet(text: str) -> MetaflowError:
+    return UsageError(
+        f"{text}: a metadata service cannot be read by this version yet.",
+        "Name a directory, or local@directory.",
+    )
