@@ -8,10 +8,10 @@ input of the join a branch is. `model.check` refuses flows in which two ways to 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any
 
 from metaflow_core.model.check import check_graph
@@ -119,7 +119,7 @@ def graph_info(flow: Flow) -> dict[str, Any]:
     """
     graph = Graph(flow)
     return {
-        "file": os.path.basename(flow.script),
+        "file": PurePath(flow.script).name,
         "start_step": START,
         "end_step": END,
         "parameters": [{"name": name, "type": "Parameter"} for name in sorted(flow.parameters)],
