@@ -50,7 +50,7 @@ run <- function(flow = NULL, ...) {
   call <- rlang::current_env()
   script <- script_file()
   answer <- tryCatch(
-    command(flow, options, script),
+    command(flow, options, script, call),
     metaflow_error = function(error) error
   )
   error <- if (inherits(answer, "error")) answer else run_error(answer, call)
@@ -60,7 +60,7 @@ run <- function(flow = NULL, ...) {
 
 # Asks the core to do what the terminal and the arguments say; plain data, see the operation
 # `command` in `bridge/run.py`.
-command <- function(flow, options, script) {
+command <- function(flow, options, script, call) {
   failed <- NULL
   evaluate <- function(name, question) {
     arguments <- unserialize(as.raw(question))
@@ -85,7 +85,8 @@ command <- function(flow, options, script) {
         colour = wants_colour()
       ),
       emit = emit,
-      evaluate = evaluate
+      evaluate = evaluate,
+      call = call
     ),
     # What R itself raised is better than the core's account of it.
     metaflow_r_failed = function(error) stop(failed)

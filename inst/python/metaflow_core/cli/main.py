@@ -12,7 +12,7 @@ import click
 
 from metaflow_core.cli.invocation import CommandResult, Invocation
 from metaflow_core.cli.options import command_line
-from metaflow_core.cli.read_commands import READ_COMMANDS
+from metaflow_core.cli.read_commands import read_commands
 from metaflow_core.cli.run_commands import run_commands
 
 
@@ -56,7 +56,9 @@ def main(invocation: Invocation) -> CommandResult:
         except click.exceptions.Exit as end:
             result.exit_code = end.exit_code
         except click.ClickException as problem:
-            problem.show()
+            if invocation.script:
+                # In a session, the message is that of the R error.
+                problem.show()
             result.exit_code = problem.exit_code
             result.data = {"message": problem.format_message()}
         except click.Abort:
@@ -73,7 +75,7 @@ def flow_group(invocation: Invocation) -> click.Group:
         help=f"Run {invocation.flow.name}, resume it, and look at its runs.",
         context_settings={"help_option_names": ["--help"], "show_default": False},
     )
-    for command in [*run_commands(invocation.flow), *READ_COMMANDS]:
+    for command in [*run_commands(invocation.flow), *read_commands()]:
         group.add_command(command)
     return group
 
