@@ -1,7 +1,327 @@
-"""Commands that look at runs."""
+"""Commands that look at runs: `list-runs list-tasks info logs dump tag`."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
-READ_COMMANDS: list[click.Command] = []
+from metaflow_core import client
+from metaflow_core.cli.invocation import Invocation
+from metaflow_core.cli.table import duration_text, size_text, table, text, time_text
+from metaflow_core.client import describe
+from metaflow_core.errors import InvalidPathspec
+from metaflow_core.model.pathspec import Pathspec
+
+_RUN_COLUMNS = {
+    "run_id": "run",
+    "status": "status",
+    "created_at": "started",
+    "duration_s": "duration",
+    "user": "user",
+    "tags": "tags",
+    "origin_run_id": "resumed from",
+}
+
+_TASK_COLUMNS = {
+    "step": "step",
+    "task_id": "task",
+    "index": "index",
+    "status": "status",
+    "attempt": "attempt",
+    "created_at": "started",
+    "duration_s": "duration",
+    "message": "message",
+}
+
+_INFO_LINES = (
+    "pathspec",
+    "status",
+    "user",
+    "user_tags",
+    "created_at",
+    "finished_at",
+    "duration_s",
+    "origin_run_id",
+    "origin_pathspec",
+    "parameters",
+    "steps",
+    "tasks",
+    "index",
+    "attempt",
+    "parents",
+    "children",
+    "artifacts",
+    "failed_tasks",
+)
+
+_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")
+_ALL = click.Option(["--all", "everyone"], is_flag=True, help="Also runs of other users.")
+_STATUS = click.Option(["--status"], multiple=True, help="Only with this status; may be repeated.")
+
+
+def read_commands() -> list[click.Command]:
+    """The commands, for runs of the flow that is invoked."""
+    return [
+        click.Command(
+            "list-runs",
+            params=[
+                click.Option(["--limit"], type=int, default=20, help="How many.  [default: 20]"),
+                click.Option(["--tag"], multiple=True, help="Only with this tag."),
+                _STATUS,
+                _ALL,
+                _JSON,
+            ],
+            callback=_list_runs,
+            help="List the flow's runs, newest first.",
+        ),
+        _command("list-tasks", "RUN[/STEP]", [_STATUS, _JSON], _list_tasks, "List a run's tasks."),
+        _command(
+            "info", "RUN[/STEP[/TASK]]", [_JSON], _info, "Tell about a run, a step or a task."
+        ),
+        _command(
+            "logs",
+            "RUN/STEP[/TASK]",
+            [
+                click.Option(["--stdout"], is_flag=True, help="Only standard output."),
+                click.Option(["--stderr"], is_flag=True, help="Only standard error."),
+                click.Option(["--attempt"], type=int, help="Which attempt.  [default: the last]"),
+                click.Option(["--timestamps"], is_flag=True, help="With the time of each line."),
+            ],
+            _logs,
+            "Show what tasks printed.",
+        ),
+        _command(
+            "dump",
+            "RUN/STEP[/TASK]",
+            [
+                click.Option(["--private"], is_flag=True, help="Also Metaflow's own artifacts."),
+                click.Option(["--include"], help="Names of artifacts, separated by commas."),
+                click.Option(
+                    ["--max-value-size"],
+                    type=int,
+                    default=1000,
+                    help="Longest value that is shown, in characters.  [default: 1000]",
+                ),
+                _JSON,
+            ],
+            _dump,
+            "Show the artifacts of tasks.",
+        ),
+        _tag_group(),
+    ]
+
+
+def _command(
+    name: str, metavar: str, options: list[click.Parameter], callback: Any, about: str
+) -> click.Command:
+    argument = click.Argument(["pathspec"], metavar=metavar)
+    return click.Command(name, params=[argument, *options], callback=callback, help=about)
+
+
+@click.pass_context
+def _list_runs(ctx: click.Context, /, **options: Any) -> None:
+    flow = _flow_name(ctx)
+    if options["everyone"]:
+        client.namespace(None)
+    columns = describe.runs(
+        flow=flow,
+        tags=options["tag"],
+        status=options["status"],
+        limit=options["limit"],
+    )
+    _print(columns, _RUN_COLUMNS, as_json=options["as_json"])
+
+
+@click.pass_context
+def _list_tasks(ctx: click.Context, /, pathspec: str, **options: Any) -> None:
+    columns = describe.tasks(pathspec=str(_of_run(ctx, pathspec)), status=options["status"])
+    _print(columns, _TASK_COLUMNS, as_json=options["as_json"])
+
+
+@click.pass_context
+def _info(ctx: click.Context, pathspec: str, as_json: bool) -> None:
+    spec = _of_run(ctx, pathspec)
+    tell = {"run": describe.run, "step": describe.step, "task": describe.task}
+    facts = tell[spec.level](pathspec=str(spec))
+    if as_json:
+        click.echo(json.dumps(facts, default=_json_text))
+        return
+    for name in _INFO_LINES:
+        if facts.get(name) not in (None, []):
+            head = name.removesuffix("_s").replace("_", " ")
+            click.echo(f"{head + ':':<16}{_fact_text(name, facts[name])}")
+    if facts.get("exception"):
+        _print_exception(facts["exception"])
+
+
+def _fact_text(name: str, value: Any) -> str:
+    if name.endswith("_at"):
+        return time_text(value)
+    return duration_text(value) if name == "duration_s" else text(value)
+
+
+def _print_exception(exception: dict[str, Any]) -> None:
+    call = f" in {exception['call']}" if exception["call"] else ""
+    click.echo(f"{'error:':<16}{exception['message']}{call}")
+    for frame in reversed(exception["frames"]):
+        click.echo(f"{'':<16}at {frame['file']}:{frame['line']} in {frame['call']}")
+
+
+@click.pass_context
+def _logs(ctx: click.Context, /, pathspec: str, **options: Any) -> None:
+    one = "stdout" if options["stdout"] else "stderr"
+    stream = one if options["stdout"] != options["stderr"] else "both"
+    tasks = list(_tasks(ctx, pathspec))
+    for task in tasks:
+        lines = describe.log_lines(pathspec=task, stream=stream, attempt=options["attempt"])
+        head = f"[{task.partition('/')[2]}] " if len(tasks) > 1 else ""
+        for at, line in zip(lines["at"], lines["text"], strict=True):
+            stamp = f"{time_text(at)} " if options["timestamps"] else ""
+            click.echo(f"{stamp}{head}{line}")
+
+
+@click.pass_context
+def _dump(ctx: click.Context, /, pathspec: str, **options: Any) -> None:
+    wanted = (options["include"] or "").split(",") if options["include"] else None
+    dumped = {
+        task: _artifacts(task, private=options["private"], wanted=wanted)
+        for task in _tasks(ctx, pathspec)
+    }
+    if options["as_json"]:
+        click.echo(json.dumps(dumped))
+        return
+    for task, artifacts in dumped.items():
+        click.echo(f"Dumping task {task}")
+        width = max(map(len, artifacts), default=0)
+        for name, shown in artifacts.items():
+            click.echo(f"  {name:<{width}}  {shown[: options['max_value_size']]}")
+
+
+def _artifacts(task: str, *, private: bool, wanted: list[str] | None) -> dict[str, str]:
+    facts = describe.task(pathspec=task)
+    names = facts["artifacts"] + (facts["private_artifacts"] if private else [])
+    chosen = [name for name in names if wanted is None or name in wanted]
+    return {name: _artifact_text(f"{task}/{name}") for name in chosen}
+
+
+def _artifact_text(pathspec: str) -> str:
+    """The value, where Python has it; for one that only R has, what it is and its size."""
+    artifact = client.DataArtifact(pathspec)
+    value = artifact.data
+    if isinstance(value, client.RObject):
+        return f"<R {artifact.type}, {size_text(artifact.size)}>"
+    return repr(value)
+
+
+# Tags
+
+
+def _tag_group() -> click.Group:
+    tags = click.Argument(["tags"], nargs=-1, required=True)
+    group = click.Group("tag", help="Look at a run's tags, or change them.")
+    for name, params, callback, about in (
+        ("add", [tags, _run_id()], _tag_add, "Give a run tags."),
+        ("remove", [tags, _run_id()], _tag_remove, "Take tags from a run."),
+        (
+            "replace",
+            [click.Argument(["old"]), click.Argument(["new"]), _run_id()],
+            _tag_replace,
+            "Take a tag from a run and give it another.",
+        ),
+        (
+            "list",
+            [
+                _run_id(),
+                click.Option(["--hide-system-tags"], is_flag=True, help="Only users' tags."),
+                _JSON,
+            ],
+            _tag_list,
+            "List a run's tags.",
+        ),
+    ):
+        group.add_command(click.Command(name, params=params, callback=callback, help=about))
+    return group
+
+
+def _run_id() -> click.Option:
+    return click.Option(["--run-id"], help="Which run.  [default: the last one here]")
+
+
+@click.pass_context
+def _tag_add(ctx: click.Context, tags: tuple[str, ...], run_id: str | None) -> None:
+    _change_tags(ctx, run_id, add=tags)
+
+
+@click.pass_context
+def _tag_remove(ctx: click.Context, tags: tuple[str, ...], run_id: str | None) -> None:
+    _change_tags(ctx, run_id, remove=tags)
+
+
+@click.pass_context
+def _tag_replace(ctx: click.Context, old: str, new: str, run_id: str | None) -> None:
+    _change_tags(ctx, run_id, add=(new,), remove=(old,))
+
+
+def _change_tags(
+    ctx: click.Context,
+    run_id: str | None,
+    add: tuple[str, ...] = (),
+    remove: tuple[str, ...] = (),
+) -> None:
+    run = str(_of_run(ctx, run_id or "latest_run"))
+    tags = describe.tag(pathspec=run, add=add, remove=remove)
+    click.echo(f"Tags of {run}: {', '.join(tags) or '(none)'}")
+
+
+@click.pass_context
+def _tag_list(
+    ctx: click.Context, run_id: str | None, hide_system_tags: bool, as_json: bool
+) -> None:
+    facts = describe.run(pathspec=str(_of_run(ctx, run_id or "latest_run")))
+    tags = facts["user_tags" if hide_system_tags else "tags"]
+    click.echo(json.dumps(tags) if as_json else "\n".join(tags) or "(none)")
+
+
+# Helpers
+
+
+def _flow_name(ctx: click.Context) -> str:
+    invocation, _ = ctx.obj
+    assert isinstance(invocation, Invocation)
+    return invocation.flow.name
+
+
+def _of_run(ctx: click.Context, given: str) -> Pathspec:
+    """A pathspec of this flow, with or without the flow's name; whoever made the run."""
+    client.namespace(None)
+    flow = _flow_name(ctx)
+    spec = Pathspec.parse(given if given.split("/")[0] == flow else f"{flow}/{given}")
+    if spec.level not in ("run", "step", "task"):
+        raise InvalidPathspec(
+            f"{given!r} is not a run, a step or a task.", "Write RUN, RUN/STEP or RUN/STEP/TASK."
+        )
+    return spec
+
+
+def _tasks(ctx: click.Context, given: str) -> Iterator[str]:
+    spec = _of_run(ctx, given)
+    if spec.level == "task":
+        return iter([str(spec)])
+    return iter(describe.tasks(pathspec=str(spec))["pathspec"])
+
+
+def _print(columns: dict[str, list[Any]], shown: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        names = list(columns)
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        click.echo(json.dumps(rows))
+    else:
+        click.echo(table(columns, shown))
+
+
+def _json_text(value: Any) -> str:
+    """R's own bytes have no place in JSON; the sentences beside them do."""
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)

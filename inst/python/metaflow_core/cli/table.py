@@ -1,0 +1,69 @@
+"""Columns as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+
+def table(columns: Mapping[str, Sequence[Any]], shown: Mapping[str, str]) -> str:
+    """Aligned columns with a head line; a line that says so if there are no rows.
+
+    Args:
+        columns: Column name to its values, all of one length.
+        shown: Names of the columns to show, in order, with their heads.
+    """
+    rows = list(zip(*(map(_COLUMN_TEXT.get(name, text), columns[name]) for name in shown),
+                    strict=True))
+    if not rows:
+        return "(none)"
+    lines = [tuple(shown.values()), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def text(value: Any) -> str:
+    """A value in a table: nothing for None, the first line of a long text."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(text, value))
+    return str(value).split("\n", 1)[0]
+
+
+def time_text(at: float | None) -> str:
+    """Seconds since 1970 as local time."""
+    return "" if at is None else f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}"
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration such as ``0.21 s``, ``3 min 5 s`` or ``2 h 4 min``."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size_text(size_bytes: int) -> str:
+    """A size such as ``812 B`` or ``1.2 MB``."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError
+
+
+_COLUMN_TEXT: dict[str, Any] = {
+    "created_at": time_text,
+    "finished_at": time_text,
+    "duration_s": duration_text,
+}
