@@ -23,6 +23,13 @@ ask_live <- function(op, ..., emit, evaluate, call = rlang::caller_env()) {
   answer$value
 }
 
+# The object of the core's Python client for a pathspec, `class` being such as `"Run"`: for callers
+# who want Python itself.
+python_client <- function(class, pathspec) {
+  core()
+  reticulate::import("metaflow_core.client", convert = TRUE)[[class]](pathspec)
+}
+
 core <- function() {
   if (is.null(the$core)) the$core <- load_core()
   the$core

@@ -45,9 +45,9 @@ abort_from_core <- function(error, call = rlang::caller_env()) {
   fields <- fields[!names(fields) %in% reserved]
   classes <- c(error$kind, unlist(error$parents))
   do.call(abort, c(
-    list(error$message, class = classes[[1]]),
+    list(error$message, class = classes),
     fields,
-    list(exit_code = error$exit_code, call = call, parents = classes[-1])
+    list(exit_code = error$exit_code, call = call)
   ))
 }
 
