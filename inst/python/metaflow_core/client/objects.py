@@ -464,7 +464,8 @@ class Task(MetaflowObject[DataArtifact]):
             condition = self._value("_condition", None)
             serialized = condition.serialized if isinstance(condition, RObject) else b""
             return Failure(**told, condition=serialized)
-        error = self.exception
+        # Stock Metaflow keeps a failure that was caught under another name.
+        error = self.exception or self._value("_catch_exception", None)
         if error is None:
             return None
         return Failure("error", error.exception, classes=(error.type,))
