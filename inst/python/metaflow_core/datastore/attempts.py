@@ -121,7 +121,7 @@ class FlowDatastore:
         if not is_done and not allow_not_done:
             state = "has not ended" if number in begun else "is not in the datastore"
             raise TaskNotFound(f"Task {path} {state}.")
-        record = load_json(self.storage, path.key("data.json")) if is_done else {}
+        record = load_record(self.storage, path.key("data.json")) if is_done else {}
         return AttemptReader(self.blobs, path, record, is_done)
 
     def attempts(self, run: str, step: str, task: str) -> tuple[set[int], set[int]]:
@@ -382,7 +382,7 @@ class Encoded:
             kinds: dict[str, Kind] = {NATIVE: "native", PICKLE: "python"}
             return kinds.get(self.encoding, "r")
         prefix = self.blobs.prefix(self.key, pickles.PREFIX_BYTES, self._what)
-        span = pickles.unwrap_r(prefix)
+        span = pickles.unwrap_r(prefix, self.size_bytes or None)
         return "r" if span is not None and pickles.is_r(prefix[span.start :]) else "python"
 
     def pickle(self) -> bytes:
@@ -420,7 +420,7 @@ class Encoded:
         return self.blobs.copy_to(self.key, path, span, self._what)
 
     def _span(self, prefix: bytes) -> Span:
-        span = pickles.unwrap_r(prefix)
+        span = pickles.unwrap_r(prefix, self.size_bytes or None)
         if span is None:
             raise ArtifactNotConvertible(f"The {self._what} is not an R object.")
         return span
@@ -430,21 +430,31 @@ class Encoded:
         return f"artifact {self.task}/{self.name}"
 
 
-def load_json(storage: Storage, key: str) -> Any:
-    """A JSON record of the store.
+def load_record(storage: Storage, key: str) -> dict[str, Any]:
+    """An attempt's data.json.
 
     Raises:
-        RecordCorrupted: If it is missing or not JSON.
+        RecordCorrupted: If it is missing or damaged.
     """
     try:
-        return json.loads(storage.load(key))
+        record = json.loads(storage.load(key))
     except KeyError:
         raise RecordCorrupted(f"The record {storage.root}/{key} is missing.") from None
     except ValueError as error:
-        raise RecordCorrupted(
-            f"The record {storage.root}/{key} is damaged: {error}.",
-            "`fsck` tells what else is damaged.",
-        ) from error
+        raise _damaged(storage, key, str(error)) from error
+    if not isinstance(record, dict):
+        raise _damaged(storage, key, "it is not an object")
+    for part in ("objects", "info"):
+        if not isinstance(record.get(part, {}), dict):
+            raise _damaged(storage, key, f"its {part!r} are not an object")
+    return record
+
+
+def _damaged(storage: Storage, key: str, reason: str) -> RecordCorrupted:
+    return RecordCorrupted(
+        f"The record {storage.root}/{key} is damaged: {reason}.",
+        "`fsck` tells what else is damaged.",
+    )
 
 
 def _info(size_bytes: int, type_name: str, encoding: str) -> Info:

@@ -42,11 +42,20 @@ _WRAPPED = re.compile(
     # PROTO 3 or 4 and the global builtins.bytearray, with or without frame and memo; or PROTO 5.
     rb"(?:\x80\x04(?:\x95.{8})?\x8c\x08builtins\x94?\x8c\x09bytearray\x94?\x93\x94?(?:\x95.{8})?"
     rb"|\x80\x03cbuiltins\nbytearray\n(?:q.)?"
-    rb"|(?P<flat>\x80\x05(?:\x95.{8})?))"
+    rb"|\x80\x05(?:\x95.{8})?)"
     rb"(?P<bytes>C(?P<size1>.)|B(?P<size4>.{4})|[\x8e\x96](?P<size8>.{8}))",
     re.DOTALL,
 )
 _TRAILER = b"\x94\x85\x94R\x94."
+_REST_BYTES = {
+    3: {len(b"q\0\x85q\0Rq\0."), len(b"\x85R.")},
+    4: {len(_TRAILER), len(b"\x85R.")},
+    5: {len(b"\x94."), len(b".")},
+}
+"""By protocol: lengths of what follows the bytes, the call and the stop, with or without memo."""
+
+_FRAME_BYTES, _FRAMED_REST_BYTES = 64_000, 15
+"""From about 64 KiB on Python's pickler leaves its frame for the bytes and opens another one."""
 
 
 def dumps_native(value: Any) -> bytes:
@@ -70,7 +79,7 @@ def wrap_r(size_bytes: int) -> tuple[bytes, bytes]:
     return b"\x80\x04" + _BYTEARRAY + opcode, _TRAILER
 
 
-def unwrap_r(prefix: Buffer) -> Span | None:
+def unwrap_r(prefix: Buffer, size_bytes: int | None = None) -> Span | None:
     """Where the bytes are in the pickle of a `bytearray`; None if it is not one.
 
     Knows the form of `wrap_r` and those of Python's pickler in protocols 3 to 5; that of
@@ -78,12 +87,21 @@ def unwrap_r(prefix: Buffer) -> Span | None:
 
     Args:
         prefix: The pickle, or its first `PREFIX_BYTES`.
+        size_bytes: Length of the whole pickle, if it is known. Without it the pickle of a tuple
+            that begins with a `bytearray` is taken for one.
     """
     found = _WRAPPED.match(bytes(prefix[:PREFIX_BYTES]))
-    if found is None or (found["bytes"][:1] == b"\x96") != (found["flat"] is not None):
+    if found is None or (found["bytes"][:1] == b"\x96") != (prefix[1] == 5):
         return None
     size = found["size1"] or found["size4"] or found["size8"]
-    return Span(found.end(), int.from_bytes(size, "little"))
+    span = Span(found.end(), int.from_bytes(size, "little"))
+    if size_bytes is None:
+        return span
+    rest = size_bytes - span.start - span.length
+    is_end = rest in _REST_BYTES[prefix[1]] or (
+        rest == _FRAMED_REST_BYTES and span.length >= _FRAME_BYTES
+    )
+    return span if is_end else None
 
 
 def is_r(data: Buffer) -> bool:
@@ -200,10 +218,10 @@ def loads_safe(data: Buffer, allow: Collection[str] = ()) -> Any:
     """
     try:
         return _Unpickler(io.BytesIO(data), allow).load()
-    except (UnsafePickle, ImportError, MemoryError):
+    except (UnsafePickle, ImportError):
         raise
     except Exception as error:
-        # What is not a pickle can make the unpickler raise anything.
+        # What is not a pickle can make the unpickler raise anything, such as MemoryError.
         raise ArtifactNotConvertible(f"The pickle cannot be read: {error!r}.") from error
 
 

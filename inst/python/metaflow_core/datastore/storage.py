@@ -56,6 +56,10 @@ class Storage(Protocol):
         """Add *data* at the end of *key*, for logs: a reader may see the half of it."""
         ...
 
+    def sweep(self) -> int:
+        """Remove what writers that crashed left behind; how many objects that were."""
+        ...
+
     def local_path(self, key: str) -> Path | None:
         """Path of the file that holds *key*, where there is one on this machine."""
         ...

@@ -141,6 +141,10 @@ class MetadataProvider(Protocol):
         """Artifacts of an attempt (by default the last finished one), as stored."""
         ...
 
+    def latest_run(self, flow: str) -> str | None:
+        """Id of the run that was last started from here, or None."""
+        ...
+
     def run_state(self, run: Pathspec) -> Mapping[str, Any] | None:
         """The last heartbeat's state with ``"at"`` (seconds since 1970), or None."""
         ...
