@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import metaflow_core
 import pytest
+
+import metaflow_core
 
 HERE = Path(__file__).parent
 STOCK_PYTHON = HERE.parents[1] / ".venv-stock" / "bin" / "python"
@@ -73,7 +74,7 @@ def _stock_python() -> str:
 
 @pytest.fixture(scope="session")
 def peers(tmp_path_factory: pytest.TempPathFactory) -> Peers:
-    """Runs of stock flows: retried, caught, nested, failed and resumed, with tags and parameters."""
+    """Runs of stock flows: retried, caught, nested, failed and resumed, with tags."""
     directory = tmp_path_factory.mktemp("stock")
     (directory / ".metaflow").mkdir()
     peers = Peers(directory)

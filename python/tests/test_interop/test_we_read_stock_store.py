@@ -1,8 +1,9 @@
 """Our client says about a store of stock Metaflow what the stock client says."""
 
 import pytest
+
 from metaflow_core import client
-from metaflow_core.bridge import client as bridge
+from metaflow_core.client import describe
 from metaflow_core.errors import NotInNamespace
 
 
@@ -50,32 +51,30 @@ class TestWhatTheStockClientDoesNotSay:
         assert task.stdout == "started once\n"
 
     def test_runs_stand_as_they_ended(self):
-        table = bridge.runs(flow="FailingFlow")
+        table = describe.runs(flow="FailingFlow")
 
         assert table["status"] == ["successful", "failed"]
         assert table["origin_run_id"] == [table["run_id"][1], None]
 
     def test_steps_are_in_the_order_of_the_graph(self):
-        told = bridge.describe_run(pathspec="NestedFlow/latest_run")
+        told = describe.run(pathspec="NestedFlow/latest_run")
 
         assert told["steps"] == ["start", "outer", "inner", "inner_join", "outer_join", "end"]
 
     def test_tasks_of_a_foreach_are_in_its_order(self):
-        table = bridge.tasks(pathspec="NestedFlow/latest_run/inner")
+        table = describe.tasks(pathspec="NestedFlow/latest_run/inner")
 
         items = [client.Task(pathspec).data.item for pathspec in table["pathspec"]]
         assert items == ["a10", "a20", "b10", "b20"]
         assert table["index"] == [0, 1, 0, 1]
 
     def test_a_caught_failure_is_told(self):
-        table = bridge.tasks(pathspec="BranchFlow/latest_run/right")
+        table = describe.tasks(pathspec="BranchFlow/latest_run/right")
 
         assert (table["status"], table["message"]) == (["caught"], ["this is caught"])
 
     def test_a_retried_task_has_both_attempts(self):
-        told = bridge.describe_task(
-            pathspec=client.Flow("LinearFlow").latest_run["start"].task.pathspec
-        )
+        told = describe.task(pathspec=client.Flow("LinearFlow").latest_run["start"].task.pathspec)
 
         assert told["attempts"]["ok"] == [False, True]
         assert told["status"] == "successful"
@@ -84,6 +83,6 @@ class TestWhatTheStockClientDoesNotSay:
     def test_another_users_runs_are_not_in_the_namespace(self):
         client.namespace("user:somebody")
 
-        assert bridge.list_flows() == []
+        assert client.Metaflow().flows == []
         with pytest.raises(NotInNamespace, match="user:somebody"):
             client.Flow("LinearFlow")

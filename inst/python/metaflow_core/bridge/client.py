@@ -1,36 +1,45 @@
-"""What the R client asks: descriptions, tables, logs and artifacts, as plain data.
+"""What the R client asks of the core.
 
-Times are seconds since 1970. A table is a named list of columns of one length, each a list; what is
-not known is None. Wherever a pathspec names a run, ``latest_run`` and ``latest_successful_run``
-stand for its id.
+The descriptions and tables are those of `client.describe`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from metaflow_core import client
 from metaflow_core.bridge.operations import operation
-from metaflow_core.client import standing
-from metaflow_core.client.objects import MetaflowObject
+from metaflow_core.client import describe
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
-from metaflow_core.datastore import mflog
-from metaflow_core.errors import InvalidPathspec, RunNotFound
-from metaflow_core.model.pathspec import Pathspec
-from metaflow_core.model.task import Failure
 
-Table = dict[str, list[Any]]
+operation("describe_flow")(describe.flow)
+operation("describe_run")(describe.run)
+operation("describe_step")(describe.step)
+operation("describe_task")(describe.task)
+operation("describe_artifact")(describe.artifact)
+operation("runs")(describe.runs)
+operation("tasks")(describe.tasks)
+operation("log")(describe.log)
+operation("log_lines")(describe.log_lines)
+operation("run_state")(describe.run_state)
+operation("tag")(describe.tag)
+operation("replace_tags")(describe.replace_tags)
 
-STREAMS = (mflog.STDOUT, mflog.STDERR)
-_ATTEMPT_COLUMNS = ("number", "started_at", "finished_at", "ok")
 
+@operation("artifact")
+def artifact(*, pathspec: str, spool: str, allow: Sequence[str] | None = None) -> dict[str, Any]:
+    """An artifact's value, encoded as in `compute.protocol`, "How an artifact travels".
 
-# Which store and namespace
+    Args:
+        pathspec: ``Flow/run/step/task/artifact``.
+        spool: Directory for a value that is too large for the answer.
+        allow: Python packages whose objects may be unpickled, such as ``"pandas"``.
+    """
+    found = client.DataArtifact(describe.resolved(pathspec))
+    allowed = (allow,) if isinstance(allow, str) else tuple(allow or ())
+    return found.for_r(Path(spool), INLINE_LIMIT_BYTES, allowed)
 
 
 @operation("list_flows")
@@ -73,350 +82,3 @@ def set_metadata(*, text: str) -> str:
 def reset_metadata() -> str:
     """Go back to the store that the configuration and the working directory name."""
     return client.default_metadata()
-
-
-# Descriptions
-
-
-@operation("describe_flow")
-def describe_flow(*, pathspec: str) -> dict[str, Any]:
-    """A flow and the ids of its runs, newest first."""
-    flow = client.Flow(pathspec)
-    latest, successful = flow.latest_run, flow.latest_successful_run
-    return {
-        **_common(flow),
-        "finished_at": _seconds(latest.finished_at) if latest else None,
-        "latest_run": latest.id if latest else None,
-        "latest_successful_run": successful.id if successful else None,
-        "runs": [run.id for run in flow],
-    }
-
-
-@operation("describe_run")
-def describe_run(*, pathspec: str) -> dict[str, Any]:
-    """A run, the steps that it has reached in the order of the graph, and what failed in it."""
-    run = client.Run(_resolved(pathspec))
-    end = run.end_task
-    return {
-        **_common(run),
-        "status": run.status,
-        "finished": run.finished,
-        "successful": run.successful,
-        "finished_at": _seconds(run.finished_at),
-        "duration_s": run.duration_s,
-        "end_task": end.id if end else None,
-        "artifacts": _public_artifacts(end) if end else [],
-        "steps": [step.id for step in run.steps_in_order()],
-        "failed_tasks": [task.pathspec for task in run.failed_tasks],
-        "parameters": run.parameters,
-        "origin_run_id": run.origin_run_id,
-        "code": _code(run.code),
-    }
-
-
-@operation("describe_step")
-def describe_step(*, pathspec: str) -> dict[str, Any]:
-    """A step of a run and the ids of its tasks, first one first."""
-    step = client.Step(_resolved(pathspec))
-    tasks = step.tasks_in_order()
-    statuses = {task.id: task.status for task in tasks}
-    return {
-        **_common(step),
-        "status": standing.of_step(statuses.values()),
-        "finished_at": _seconds(step.finished_at),
-        "tasks": [task.id for task in tasks],
-        "a_task": tasks[0].id if tasks else None,
-        "failed_tasks": [task.pathspec for task in tasks if statuses[task.id] == "failed"],
-        "parent_steps": [other.id for other in step.parent_steps],
-        "child_steps": [other.id for other in step.child_steps],
-    }
-
-
-@operation("describe_task")
-def describe_task(*, pathspec: str, attempt: int | None = None) -> dict[str, Any]:
-    """A task: how it went, its place in the graph, its artifacts' names, public ones first."""
-    task = client.Task(_resolved(pathspec), attempt)
-    failure = task.failure
-    names = _public_artifacts(task)
-    return {
-        **_common(task),
-        "status": task.status,
-        "finished": task.finished,
-        "successful": task.successful,
-        "finished_at": _seconds(task.finished_at),
-        "duration_s": task.duration_s,
-        "exception": _exception(failure) if failure else None,
-        "index": task.index,
-        "foreach_stack": [_frame(frame) for frame in task.foreach_stack],
-        "metadata_dict": task.metadata_dict,
-        "runtime_name": task.runtime_name,
-        "attempt": task.current_attempt,
-        "attempts": _table([asdict(one) for one in task.attempts], _ATTEMPT_COLUMNS),
-        "origin_pathspec": task.origin_pathspec,
-        "parents": list(task.parent_task_pathspecs),
-        "children": list(task.child_task_pathspecs),
-        "artifacts": names,
-        "private_artifacts": sorted(set(task.artifact_names) - set(names)),
-        "code": _code(task.code),
-    }
-
-
-@operation("describe_artifact")
-def describe_artifact(*, pathspec: str) -> dict[str, Any]:
-    """An artifact, without its value."""
-    artifact = client.DataArtifact(_resolved(pathspec))
-    return {
-        **_common(artifact),
-        "name": artifact.id,
-        "sha": artifact.sha,
-        "size_bytes": artifact.size,
-        "type": artifact.type,
-        "encoding": artifact.encoding,
-    }
-
-
-# Tables
-
-
-@operation("runs")
-def runs(  # noqa: PLR0913 -- one argument a filter
-    *,
-    flow: str,
-    tags: Sequence[str] | None = None,
-    since: float | None = None,
-    until: float | None = None,
-    status: Sequence[str] | None = None,
-    limit: int | None = None,
-) -> Table:
-    """The runs of a flow in the current namespace, newest first.
-
-    Args:
-        flow: Name of the flow.
-        tags: Tags that a run must have, all of them.
-        since, until: When it was started, at the earliest and at the latest.
-        status: How it may stand.
-        limit: How many at most.
-    """
-    chosen = (
-        run
-        for run in client.Flow(flow).runs(*(tags or ()))
-        if (since is None or run.created_at.timestamp() >= since)
-        and (until is None or run.created_at.timestamp() <= until)
-    )
-    rows = (row for row in map(_run_row, chosen) if not status or row["status"] in status)
-    return _table(list(islice(rows, limit)), _RUN_COLUMNS)
-
-
-_RUN_COLUMNS = (
-    "run_id",
-    "pathspec",
-    "user",
-    "status",
-    "created_at",
-    "finished_at",
-    "duration_s",
-    "tags",
-    "origin_run_id",
-)
-
-
-def _run_row(run: client.Run) -> dict[str, Any]:
-    return {
-        "run_id": run.id,
-        "pathspec": run.pathspec,
-        "user": run.user,
-        "status": run.status,
-        "created_at": run.created_at.timestamp(),
-        "finished_at": _seconds(run.finished_at),
-        "duration_s": run.duration_s,
-        "tags": sorted(run.user_tags),
-        "origin_run_id": run.origin_run_id,
-    }
-
-
-@operation("tasks")
-def tasks(*, pathspec: str, status: Sequence[str] | None = None) -> Table:
-    """The tasks of a run or of a step, in the order of the graph and then of the foreach."""
-    resolved = _resolved(pathspec)
-    level = Pathspec.parse(resolved).level
-    if level == "run":
-        steps = client.Run(resolved).steps_in_order()
-    elif level == "step":
-        steps = [client.Step(resolved)]
-    else:
-        raise InvalidPathspec(f"{pathspec!r} is not a run or a step.", "Write Flow/run[/step].")
-    rows = [_task_row(task) for step in steps for task in step.tasks_in_order()]
-    return _table([row for row in rows if not status or row["status"] in status], _TASK_COLUMNS)
-
-
-_TASK_COLUMNS = (
-    "pathspec",
-    "step",
-    "task_id",
-    "index",
-    "status",
-    "attempt",
-    "created_at",
-    "finished_at",
-    "duration_s",
-    "tags",
-    "message",
-)
-
-
-def _task_row(task: client.Task) -> dict[str, Any]:
-    status = task.status
-    failure = task.failure if status in ("failed", "caught") else None
-    return {
-        "pathspec": task.pathspec,
-        "step": task.path_components[2],
-        "task_id": task.id,
-        "index": task.index,
-        "status": status,
-        "attempt": task.current_attempt,
-        "created_at": task.created_at.timestamp(),
-        "finished_at": _seconds(task.finished_at),
-        "duration_s": task.duration_s,
-        "tags": sorted(task.user_tags),
-        "message": failure.message if failure else None,
-    }
-
-
-# Logs
-
-
-@operation("log")
-def log(*, pathspec: str, stream: str = "stdout", attempt: int | None = None) -> str:
-    """What an attempt wrote to ``"stdout"``, ``"stderr"`` or ``"both"``, by default the last."""
-    lines = _lines(pathspec, stream, attempt)
-    return "".join(f"{row['text']}\n" for row in lines)
-
-
-@operation("log_lines")
-def log_lines(*, pathspec: str, stream: str = "both", attempt: int | None = None) -> Table:
-    """The lines of ``"stdout"``, ``"stderr"`` or ``"both"``, in the order of time."""
-    return _table(_lines(pathspec, stream, attempt), ("at", "source", "stream", "text"))
-
-
-def _lines(pathspec: str, stream: str, attempt: int | None) -> list[dict[str, Any]]:
-    task = client.Task(_resolved(pathspec), attempt)
-    rows = [
-        {
-            "at": line.at,
-            "source": line.source,
-            "stream": name,
-            "text": line.text,
-        }
-        for name in (STREAMS if stream == "both" else (stream,))
-        for line in task.log(name)
-    ]
-    return sorted(rows, key=lambda row: (row["at"] is None, row["at"] or 0.0))
-
-
-# Artifacts
-
-
-@operation("artifact")
-def artifact(*, pathspec: str, spool: str, allow: Sequence[str] | None = None) -> dict[str, Any]:
-    """An artifact's value, encoded as in `compute.protocol`, "How an artifact travels".
-
-    Args:
-        pathspec: ``Flow/run/step/task/artifact``.
-        spool: Directory for a value that is too large for the answer.
-        allow: Python packages whose objects may be unpickled, such as ``"pandas"``.
-    """
-    found = client.DataArtifact(_resolved(pathspec))
-    return found.for_r(Path(spool), INLINE_LIMIT_BYTES, tuple(allow or ()))
-
-
-# Changes, and what goes on
-
-
-@operation("tag")
-def tag(
-    *, pathspec: str, add: Sequence[str] | None = None, remove: Sequence[str] | None = None
-) -> list[str]:
-    """Take tags from a run and give it others; the user's tags that it has then."""
-    run = client.Run(_resolved(pathspec))
-    run.replace_tags(remove or (), add or ())
-    return sorted(run.user_tags)
-
-
-@operation("replace_tags")
-def replace_tags(*, pathspec: str, tags: Sequence[str]) -> list[str]:
-    """Give a run the user's tags *tags*, and no others; the tags that it has then."""
-    run = client.Run(_resolved(pathspec))
-    run.replace_tags(run.user_tags - set(tags), tags)
-    return sorted(run.user_tags)
-
-
-@operation("run_state")
-def run_state(*, pathspec: str) -> dict[str, Any]:
-    """What a run is doing: its status, how many tasks stand how, and its own last word."""
-    run = client.Run(_resolved(pathspec))
-    table = tasks(pathspec=run.pathspec)
-    counts = {status: table["status"].count(status) for status in sorted(set(table["status"]))}
-    return {"status": run.status, "tasks": counts, **_state_fields(run.state() or {})}
-
-
-def _state_fields(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if name != "status"}
-
-
-# Helpers
-
-
-def _resolved(pathspec: str) -> str:
-    """*pathspec* with the id of the run that ``latest_run`` and the like stand for."""
-    spec = Pathspec.parse(pathspec)
-    if spec.run not in ("latest_run", "latest_successful_run"):
-        return pathspec
-    run: client.Run | None = getattr(client.Flow(spec.flow), spec.run)
-    if run is None:
-        kind = "run" if spec.run == "latest_run" else "successful run"
-        raise RunNotFound(f"The flow {spec.flow} has no {kind} yet.", "See `list-runs`.")
-    return "/".join((spec.flow, run.id, *spec.parts[2:]))
-
-
-def _common(thing: MetaflowObject[Any]) -> dict[str, Any]:
-    return {
-        "id": thing.id,
-        "pathspec": thing.pathspec,
-        "parent": thing.parent.pathspec if thing.parent else None,
-        "user": thing.user,
-        "tags": sorted(thing.tags),
-        "user_tags": sorted(thing.user_tags),
-        "system_tags": sorted(thing.system_tags),
-        "created_at": thing.created_at.timestamp(),
-    }
-
-
-def _seconds(at: datetime | None) -> float | None:
-    return None if at is None else at.timestamp()
-
-
-def _public_artifacts(task: client.Task) -> list[str]:
-    return sorted(name for name in task.artifact_names if not name.startswith("_"))
-
-
-def _exception(failure: Failure) -> dict[str, Any]:
-    return {
-        "kind": failure.kind,
-        "message": failure.message,
-        "call": failure.call,
-        "classes": list(failure.classes),
-        "frames": [dict(frame) for frame in failure.frames],
-        "condition": failure.condition,
-    }
-
-
-def _frame(frame: Any) -> dict[str, Any]:
-    return {name: getattr(frame, name) for name in ("step", "var", "num_splits", "index", "value")}
-
-
-def _code(code: client.MetaflowCode | None) -> dict[str, Any] | None:
-    return {"path": code.path, "sha": code.sha, "script": code.script_name} if code else None
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> Table:
-    return {name: [row[name] for row in rows] for name in columns}

@@ -35,8 +35,8 @@ def steps_before(graph: GraphInfo, step: str) -> list[str]:
 
 
 def steps_after(graph: GraphInfo, step: str) -> list[str]:
-    """Steps that *step* leads to."""
-    return list(graph["steps"][step]["next"])
+    """Steps that *step* leads to; none for one outside of the graph, such as ``_parameters``."""
+    return list(graph["steps"].get(step, {"next": ()})["next"])
 
 
 def steps_in_order(graph: GraphInfo) -> list[str]:

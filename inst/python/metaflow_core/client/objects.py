@@ -312,7 +312,7 @@ class DataArtifact(MetaflowObject[None]):
     def for_r(
         self, spool: Path, inline_limit_bytes: int, allow: tuple[str, ...] = ()
     ) -> dict[str, Any]:
-        """The value as it crosses to R, see `for_r.encode_for_r`."""
+        """The value as it travels to R, see `for_r.encode_for_r`."""
         return encode_for_r(self._encoded, spool, inline_limit_bytes, allow)
 
     @property
@@ -652,7 +652,7 @@ class Task(MetaflowObject[DataArtifact]):
         return (self._other(pathspec) for pathspec in self.child_task_pathspecs)
 
     def _graph_info(self) -> lineage.GraphInfo:
-        return cast("lineage.GraphInfo", self._value("_graph_info", None) or self._run().graph_info)
+        return self._run().graph_info or {"steps": {}}
 
     def _tasks_of(self, steps: Iterable[str]) -> Iterator[Task]:
         run = Pathspec(self._spec.flow, self._spec.run)
@@ -709,7 +709,7 @@ class Step(MetaflowObject[Task]):
 
     def _graph_info(self) -> lineage.GraphInfo:
         run = cast("Run", self.parent)
-        return run.graph_info or {"steps": {self.id: {"next": []}}}
+        return run.graph_info or {"steps": {}}
 
     def _other(self, name: str) -> Step:
         run = cast("Pathspec", self._spec.parent)

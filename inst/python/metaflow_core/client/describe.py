@@ -1,0 +1,341 @@
+"""Runs and what is in them as plain data: for R, for the command line, for JSON.
+
+Times are seconds since 1970. A table is a dict of columns of one length, each a list; what is not
+known is None. Wherever a pathspec names a run, ``latest_run`` and ``latest_successful_run`` stand
+for its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from metaflow_core.client import standing
+from metaflow_core.client.code import MetaflowCode
+from metaflow_core.client.objects import DataArtifact, Flow, MetaflowObject, Run, Step, Task
+from metaflow_core.datastore import mflog
+from metaflow_core.errors import InvalidPathspec, RunNotFound
+from metaflow_core.model.pathspec import Pathspec
+from metaflow_core.model.task import Failure
+
+Table = dict[str, list[Any]]
+
+STREAMS = (mflog.STDOUT, mflog.STDERR)
+
+_ATTEMPT_COLUMNS = ("number", "started_at", "finished_at", "ok")
+
+
+def flow(*, pathspec: str) -> dict[str, Any]:
+    """A flow and the ids of its runs, newest first."""
+    found = Flow(pathspec)
+    latest, successful = found.latest_run, found.latest_successful_run
+    return {
+        **_common(found),
+        "finished_at": _seconds(latest.finished_at) if latest else None,
+        "latest_run": latest.id if latest else None,
+        "latest_successful_run": successful.id if successful else None,
+        "runs": [run.id for run in found],
+    }
+
+
+def run(*, pathspec: str) -> dict[str, Any]:
+    """A run, the steps that it has reached in the order of the graph, and what failed in it."""
+    found = Run(resolved(pathspec))
+    end = found.end_task
+    return {
+        **_common(found),
+        "status": found.status,
+        "finished": found.finished,
+        "successful": found.successful,
+        "finished_at": _seconds(found.finished_at),
+        "duration_s": found.duration_s,
+        "end_task": end.id if end else None,
+        "artifacts": _public_artifacts(end) if end else [],
+        "steps": [step.id for step in found.steps_in_order()],
+        "failed_tasks": [task.pathspec for task in found.failed_tasks],
+        "parameters": found.parameters,
+        "origin_run_id": found.origin_run_id,
+        "code": _code(found.code),
+    }
+
+
+def step(*, pathspec: str) -> dict[str, Any]:
+    """A step of a run and the ids of its tasks, first one first."""
+    found = Step(resolved(pathspec))
+    tasks = found.tasks_in_order()
+    statuses = {task.id: task.status for task in tasks}
+    return {
+        **_common(found),
+        "status": standing.of_step(statuses.values()),
+        "finished_at": _seconds(found.finished_at),
+        "tasks": [task.id for task in tasks],
+        "a_task": tasks[0].id if tasks else None,
+        "failed_tasks": [task.pathspec for task in tasks if statuses[task.id] == "failed"],
+        "parent_steps": [other.id for other in found.parent_steps],
+        "child_steps": [other.id for other in found.child_steps],
+    }
+
+
+def task(*, pathspec: str, attempt: int | None = None) -> dict[str, Any]:
+    """A task: how it went, its place in the graph, and the names of its artifacts."""
+    found = Task(resolved(pathspec), attempt)
+    failure = found.failure
+    names = _public_artifacts(found)
+    return {
+        **_common(found),
+        "status": found.status,
+        "finished": found.finished,
+        "successful": found.successful,
+        "finished_at": _seconds(found.finished_at),
+        "duration_s": found.duration_s,
+        "exception": _exception(failure) if failure else None,
+        "index": found.index,
+        "foreach_stack": [_frame(frame) for frame in found.foreach_stack],
+        "metadata_dict": found.metadata_dict,
+        "runtime_name": found.runtime_name,
+        "attempt": found.current_attempt,
+        "attempts": _table([asdict(one) for one in found.attempts], _ATTEMPT_COLUMNS),
+        "origin_pathspec": found.origin_pathspec,
+        "parents": list(found.parent_task_pathspecs),
+        "children": list(found.child_task_pathspecs),
+        "artifacts": names,
+        "private_artifacts": sorted(set(found.artifact_names) - set(names)),
+        "code": _code(found.code),
+    }
+
+
+def artifact(*, pathspec: str) -> dict[str, Any]:
+    """An artifact, without its value."""
+    found = DataArtifact(resolved(pathspec))
+    return {
+        **_common(found),
+        "name": found.id,
+        "sha": found.sha,
+        "size_bytes": found.size,
+        "type": found.type,
+        "encoding": found.encoding,
+    }
+
+
+# Tables
+
+
+def runs(  # noqa: PLR0913 -- one argument a filter
+    *,
+    flow: str,
+    tags: Sequence[str] | None = None,
+    since: float | None = None,
+    until: float | None = None,
+    status: Sequence[str] | None = None,
+    limit: int | None = None,
+) -> Table:
+    """The runs of a flow in the current namespace, newest first.
+
+    Args:
+        flow: Name of the flow.
+        tags: Tags that a run must have, all of them.
+        since, until: When it was started, at the earliest and at the latest.
+        status: How it may stand.
+        limit: How many at most.
+    """
+    chosen = (
+        run
+        for run in Flow(flow).runs(*(tags or ()))
+        if (since is None or run.created_at.timestamp() >= since)
+        and (until is None or run.created_at.timestamp() <= until)
+    )
+    rows = (row for row in map(_run_row, chosen) if not status or row["status"] in status)
+    return _table(list(islice(rows, limit)), _RUN_COLUMNS)
+
+
+_RUN_COLUMNS = (
+    "run_id",
+    "pathspec",
+    "user",
+    "status",
+    "created_at",
+    "finished_at",
+    "duration_s",
+    "tags",
+    "origin_run_id",
+)
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "pathspec": run.pathspec,
+        "user": run.user,
+        "status": run.status,
+        "created_at": run.created_at.timestamp(),
+        "finished_at": _seconds(run.finished_at),
+        "duration_s": run.duration_s,
+        "tags": sorted(run.user_tags),
+        "origin_run_id": run.origin_run_id,
+    }
+
+
+def tasks(*, pathspec: str, status: Sequence[str] | None = None) -> Table:
+    """The tasks of a run or of a step, in the order of the graph and then of the foreach."""
+    resolved = resolved(pathspec)
+    level = Pathspec.parse(resolved).level
+    if level == "run":
+        steps = Run(resolved).steps_in_order()
+    elif level == "step":
+        steps = [Step(resolved)]
+    else:
+        raise InvalidPathspec(f"{pathspec!r} is not a run or a step.", "Write Flow/run[/step].")
+    rows = [_task_row(task) for step in steps for task in step.tasks_in_order()]
+    return _table([row for row in rows if not status or row["status"] in status], _TASK_COLUMNS)
+
+
+_TASK_COLUMNS = (
+    "pathspec",
+    "step",
+    "task_id",
+    "index",
+    "status",
+    "attempt",
+    "created_at",
+    "finished_at",
+    "duration_s",
+    "tags",
+    "message",
+)
+
+
+def _task_row(task: Task) -> dict[str, Any]:
+    status = task.status
+    failure = task.failure if status in ("failed", "caught") else None
+    return {
+        "pathspec": task.pathspec,
+        "step": task.path_components[2],
+        "task_id": task.id,
+        "index": task.index,
+        "status": status,
+        "attempt": task.current_attempt,
+        "created_at": task.created_at.timestamp(),
+        "finished_at": _seconds(task.finished_at),
+        "duration_s": task.duration_s,
+        "tags": sorted(task.user_tags),
+        "message": failure.message if failure else None,
+    }
+
+
+# Logs
+
+
+def log(*, pathspec: str, stream: str = "stdout", attempt: int | None = None) -> str:
+    """What an attempt wrote to ``"stdout"``, ``"stderr"`` or ``"both"``, by default the last."""
+    lines = _lines(pathspec, stream, attempt)
+    return "".join(f"{row['text']}\n" for row in lines)
+
+
+def log_lines(*, pathspec: str, stream: str = "both", attempt: int | None = None) -> Table:
+    """The lines of ``"stdout"``, ``"stderr"`` or ``"both"``, in the order of time."""
+    return _table(_lines(pathspec, stream, attempt), ("at", "source", "stream", "text"))
+
+
+def _lines(pathspec: str, stream: str, attempt: int | None) -> list[dict[str, Any]]:
+    found = Task(resolved(pathspec), attempt)
+    rows = [
+        {
+            "at": line.at,
+            "source": line.source,
+            "stream": name,
+            "text": line.text,
+        }
+        for name in (STREAMS if stream == "both" else (stream,))
+        for line in found.log(name)
+    ]
+    return sorted(rows, key=lambda row: (row["at"] is None, row["at"] or 0.0))
+
+
+# Changes, and what goes on
+
+
+def tag(
+    *, pathspec: str, add: Sequence[str] | None = None, remove: Sequence[str] | None = None
+) -> list[str]:
+    """Take tags from a run and give it others; the user's tags that it has then."""
+    found = Run(resolved(pathspec))
+    found.replace_tags(remove or (), add or ())
+    return sorted(found.user_tags)
+
+
+def replace_tags(*, pathspec: str, tags: Sequence[str]) -> list[str]:
+    """Give a run the user's tags *tags*, and no others; the tags that it has then."""
+    found = Run(resolved(pathspec))
+    found.replace_tags(found.user_tags - set(tags), tags)
+    return sorted(found.user_tags)
+
+
+def run_state(*, pathspec: str) -> dict[str, Any]:
+    """What a run is doing: its status, how many tasks stand how, and its own last word."""
+    found = Run(resolved(pathspec))
+    table = tasks(pathspec=found.pathspec)
+    counts = {status: table["status"].count(status) for status in sorted(set(table["status"]))}
+    told = found.state() or {}
+    return {**told, "pathspec": found.pathspec, "status": found.status, "tasks": counts}
+
+
+# Helpers
+
+
+def resolved(pathspec: str) -> str:
+    """*pathspec* with the id of the run that ``latest_run`` and the like stand for."""
+    spec = Pathspec.parse(pathspec)
+    if spec.run not in ("latest_run", "latest_successful_run"):
+        return pathspec
+    found: Run | None = getattr(Flow(spec.flow), spec.run)
+    if found is None:
+        kind = "run" if spec.run == "latest_run" else "successful run"
+        raise RunNotFound(f"The flow {spec.flow} has no {kind} yet.", "See `list-runs`.")
+    return "/".join((spec.flow, found.id, *spec.parts[2:]))
+
+
+def _common(thing: MetaflowObject[Any]) -> dict[str, Any]:
+    return {
+        "id": thing.id,
+        "pathspec": thing.pathspec,
+        "parent": thing.parent.pathspec if thing.parent else None,
+        "user": thing.user,
+        "tags": sorted(thing.tags),
+        "user_tags": sorted(thing.user_tags),
+        "system_tags": sorted(thing.system_tags),
+        "created_at": thing.created_at.timestamp(),
+    }
+
+
+def _seconds(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()
+
+
+def _public_artifacts(task: Task) -> list[str]:
+    return sorted(name for name in task.artifact_names if not name.startswith("_"))
+
+
+def _exception(failure: Failure) -> dict[str, Any]:
+    return {
+        "kind": failure.kind,
+        "message": failure.message,
+        "call": failure.call,
+        "classes": list(failure.classes),
+        "frames": [dict(frame) for frame in failure.frames],
+        "condition": failure.condition,
+    }
+
+
+def _frame(frame: Any) -> dict[str, Any]:
+    return {name: getattr(frame, name) for name in ("step", "var", "num_splits", "index", "value")}
+
+
+def _code(code: MetaflowCode | None) -> dict[str, Any] | None:
+    return {"path": code.path, "sha": code.sha, "script": code.script_name} if code else None
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> Table:
+    return {name: [row[name] for row in rows] for name in columns}
