@@ -108,7 +108,7 @@ abort_no_fit_python <- function(reasons, call = rlang::caller_env()) {
   abort(
     c(
       "There is no Python that R can load.",
-      stats::setNames(bullets, rep("x", length(bullets))),
+      rlang::set_names(bullets, rep("x", length(bullets))),
       i = "On Debian or Ubuntu: apt-get install python3-venv libpython3-dev",
       i = "Else name one: `install_metaflow(python = \"/path/to/python3\")`."
     ),

@@ -5,5 +5,9 @@
 #' artifacts (see [artifacts]), [current()] tells where the step runs, and a join reads its `inputs`
 #' with [gather_inputs()] and [merge_artifacts()].
 #'
+# Not "_PACKAGE": roxygen2 would give this page the alias `metaflow`, which is a function's.
+#' @name metaflow-package
+#' @aliases metaflow-package
 #' @keywords internal
-"_PACKAGE"
+#' @importFrom R6 R6Class
+NULL

@@ -10,7 +10,15 @@ step "R CMD build"
 tarball=$(echo "$scratch"/metaflow_*.tar.gz)
 
 step "R CMD check"
-# The checks that ask servers are off: whether the package is right does not hang on the network.
+# Nothing asks a server: whether the package is right does not hang on the network. R still wants
+# repositories to look for packages in, and gets an empty one.
+repository=$scratch/repository
+mkdir -p "$repository/src/contrib"
+touch "$repository/src/contrib/PACKAGES"
+cat >"$scratch/profile.R" <<END
+empty <- "file://$repository"
+options(repos = c(CRAN = empty, BioCsoft = empty, BioCann = empty, BioCexp = empty))
+END
 # A suggested package may be absent, as it may at a user's.
 (
   cd "$scratch"
@@ -19,6 +27,7 @@ step "R CMD check"
     _R_CHECK_CRAN_INCOMING_=false \
     _R_CHECK_CRAN_INCOMING_REMOTE_=false \
     _R_CHECK_SYSTEM_CLOCK_=false \
+    R_PROFILE_USER="$scratch/profile.R" \
     R CMD check --as-cran --no-manual "$tarball"
 ) || stop "R CMD check found an error"
 

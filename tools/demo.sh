@@ -4,7 +4,7 @@
 source "$(dirname "$0")/lib.sh"
 
 mkdir -p demo
-cp inst/demo/debugflow.R inst/demo/results.R demo/
+cp inst/examples/debugflow.R inst/examples/results.R demo/
 # With this file R finds the package and its Python whenever it is started in demo/.
 printf '%s=%s\n' >demo/.Renviron \
   R_LIBS "$project/.R-library" \
