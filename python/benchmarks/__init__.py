@@ -1,0 +1,1 @@
+"""What metaflow costs beside R itself. `make bench` runs `python -m benchmarks`."""

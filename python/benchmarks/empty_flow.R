@@ -1,0 +1,6 @@
+library(metaflow)
+
+metaflow("EmptyFlow") |>
+  step(step = "start", next_step = "end") |>
+  step(step = "end") |>
+  run()
