@@ -33,6 +33,11 @@ def fill(writer: AttemptWriter, value: str = "a value") -> None:
     writer.save_r("large", os.urandom(100_000), "raw")
 
 
+def write(writer: AttemptWriter, value: str = "a value") -> bool:
+    fill(writer, value)
+    return writer.commit()
+
+
 def finish(store: FlowDatastore, attempt: int = 0, **values: Any) -> None:
     writer = store.writer(*TASK, attempt)
     writer.begin()
@@ -173,8 +178,7 @@ def test_a_crash_at_any_write_leaves_the_old_state_or_the_new_one(
     full = failing(storage, saves)
     writer = FlowDatastore(full, "HelloFlow").writer(*TASK, 1)
     try:
-        fill(writer, "new")
-        writer.commit()
+        write(writer, "new")
     except StoreUnavailable:
         is_new = False
     else:
@@ -200,12 +204,10 @@ def test_a_commit_that_failed_can_be_tried_again(
     full = failing(storage, saves)
     writer = FlowDatastore(full, "HelloFlow").writer(*TASK, 0)
     with pytest.raises(StoreUnavailable):
-        fill(writer)
-        writer.commit()
+        write(writer)
 
     full.left = 99
-    fill(writer)
-    assert writer.commit()
+    assert write(writer)
     assert store.reader(*TASK).load_pickle("x") == "a value"
 
 

@@ -33,7 +33,7 @@ FLOW = Flow.of(
 )
 # What R would serialize is opaque here; larger than a blob must be to be stored raw.
 NOISE = b"X\n\0\0\0\3" + os.urandom(100_000)
-BEFORE_EPOCH_TIME = 1e9
+SOME_TIME_AGO = 1e9
 
 
 class Writer:
@@ -148,7 +148,7 @@ def test_it_knows_how_a_run_ended(told) -> None:
     answers, good, bad = told
 
     assert (answers[good]["successful"], answers[good]["finished"]) == (True, True)
-    assert datetime.fromisoformat(answers[good]["finished_at"]).timestamp() > BEFORE_EPOCH_TIME
+    assert datetime.fromisoformat(answers[good]["finished_at"]).timestamp() > SOME_TIME_AGO
     assert answers[good]["end_task"] == f"Task('{good}/end/5')"
     assert (answers[bad]["successful"], answers[bad]["finished"]) == (False, False)
     assert answers[bad]["finished_at"] == "None"
