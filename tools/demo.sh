@@ -40,7 +40,7 @@ must 1 Rscript debugflow.R resume
 say "The fix."
 must 0 sed -i 's/tofail("cannot find function tofail")/"any message"/' debugflow.R
 
-say "Resumed once more: start and a are reused, b runs, and the flow ends well."
+say "Resumed once more: what succeeded is reused, b runs, and the flow ends well."
 must 0 Rscript debugflow.R resume
 
 say "The results, and the old failure, read by a new R session."

@@ -12,4 +12,6 @@ cat("var in step b is", b$artifact("var"), "\n")
 # A failed run is read like any other: this is why the first one failed.
 failed <- tail(runs("DebugFlow", status = "failed")$run_id, 1)
 b <- step_client$new(paste0("DebugFlow/", failed, "/b"))
-print(b$task(b$a_task)$exception)
+error <- b$task(b$a_task)$exception
+print(error)
+print(error$frames)
