@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given, settings
@@ -135,15 +136,15 @@ def test_resume_clones_what_finished_after_cloned_tasks_only_and_runs_the_rest(
     first = troubled_run(plan, seed)
     random = Random(seed + 1)
     from_step = random.choice(list(plan.flow.steps)) if ask_for_step else None
-    origin = first.as_origin(from_step)
+    origin = forgetful(first.as_origin(from_step), random)
     decide_anew = decisions(plan.flow, seed + 1)
     again = {from_step} | steps_after(plan.flow, from_step)
     clones: set[TaskKey] = set()
 
     def decide(task: TaskKey, parents: tuple[TaskKey, ...]) -> Outcome:
-        if task in first.done and task.step not in again and clones >= set(parents):
+        if task in origin.tasks and task.step not in again and clones >= set(parents):
             clones.add(task)
-            return first.done[task]
+            return origin.tasks[task].outcome
         return decide_anew(task)
 
     expected = plan.tasks(decide)
@@ -157,6 +158,13 @@ def test_resume_clones_what_finished_after_cloned_tasks_only_and_runs_the_rest(
     assert resumed.parents == expected
     assert resumed.attempts.keys() == expected.keys() - clones
     assert_planned(plan.flow, origin, resumed)
+
+
+def forgetful(origin: Origin, random: Random) -> Origin:
+    """The origin run of a flow in which some steps had other names."""
+    renamed = {task.step for task in origin.tasks if random.random() < 0.05}
+    tasks = {task: found for task, found in origin.tasks.items() if task.step not in renamed}
+    return replace(origin, tasks=tasks)
 
 
 def assert_planned(flow: Flow, origin: Origin, resumed: SimulatedRun) -> None:

@@ -55,6 +55,8 @@ class CloneRule:
     def __init__(self, graph: Graph, origin: Origin) -> None:
         self._flow, self._origin = graph.flow, origin
         start = origin.from_step
+        self._begun = origin.tasks.keys() | origin.unfinished.keys()
+        self._begun_steps = {task.step for task in self._begun}
         self._after_start = graph.descendants(start) if start else frozenset()
 
     def obstacle(self, task: TaskKey, executed_parent: TaskKey | None) -> str | None:
@@ -70,17 +72,17 @@ class CloneRule:
         if task in origin.unfinished:
             return f"{origin.unfinished[task]} in {origin.run_id}"
         if executed_parent is not None:
-            again = "runs again" if self.is_known(executed_parent) else "is new"
-            return f"follows {executed_parent.step}, which {again}"
+            parent = executed_parent.step
+            return f"follows {parent}, which {'runs again' if self.knows(parent) else 'is new'}"
         if task.step in self._after_start:
             return f"comes after {origin.from_step}, from which resume was asked to start"
         if task not in origin.tasks:
             return f"not in {origin.run_id}"
         return self._outdated(task)
 
-    def is_known(self, task: TaskKey) -> bool:
-        """Whether the origin run began this task."""
-        return task in self._origin.tasks or task in self._origin.unfinished
+    def knows(self, step: str, task: TaskKey | None = None) -> bool:
+        """Whether the origin run began this task, or any of the step."""
+        return step in self._begun_steps if task is None else task in self._begun
 
     def _outdated(self, task: TaskKey) -> str | None:
         step, outcome = self._flow.steps[task.step], self._origin.tasks[task].outcome
@@ -91,6 +93,10 @@ class CloneRule:
         return None
 
 
+Verdict = Literal["clone", "run again", "new"]
+"""Whether a task is cloned, runs again, or runs for the first time."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
     """What a resume would do about a task.
@@ -98,13 +104,13 @@ class PlannedTask:
     Args:
         step: The task's step.
         task: The task; None for all tasks of a step whose number is not known before it runs.
-        verdict: Whether the task is cloned, runs again or runs for the first time.
+        verdict: What is done about it.
         why: The reason, as half a sentence.
     """
 
     step: str
     task: TaskKey | None
-    verdict: Literal["clone", "run again", "new"]
+    verdict: Verdict
     why: str
 
 
@@ -152,7 +158,6 @@ def _following(graph: Graph, task: TaskKey, cloned: Outcome | None) -> Iterator[
 def _row(rule: CloneRule, origin: Origin, task: TaskKey, obstacle: str | None) -> PlannedTask:
     if obstacle is None:
         return PlannedTask(task.step, task, "clone", f"finished in {origin.run_id}")
-    if _UNKNOWN not in task.indexes:
-        return PlannedTask(task.step, task, "run again" if rule.is_known(task) else "new", obstacle)
-    known = any(t.step == task.step for t in (*origin.tasks, *origin.unfinished))
-    return PlannedTask(task.step, None, "run again" if known else "new", obstacle)
+    known = None if _UNKNOWN in task.indexes else task
+    verdict: Verdict = "run again" if rule.knows(task.step, known) else "new"
+    return PlannedTask(task.step, known, verdict, obstacle)
