@@ -203,7 +203,7 @@ class Scheduler:
         return actions
 
     def state(self) -> Snapshot:
-        """How the run stands; costs time in the number of tasks that run or wait."""
+        """How the run stands; costs time in the number of tasks, so it is not for every event."""
         slots_taken = self._workers_busy() >= self._limits.max_workers
         by_state = self._by_state
         return Snapshot(
