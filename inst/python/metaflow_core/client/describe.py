@@ -7,7 +7,8 @@ for its id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
@@ -180,15 +181,7 @@ def _run_row(run: Run) -> dict[str, Any]:
 
 def tasks(*, pathspec: str, status: Sequence[str] | None = None) -> Table:
     """The tasks of a run or of a step, in the order of the graph and then of the foreach."""
-    resolved = resolved(pathspec)
-    level = Pathspec.parse(resolved).level
-    if level == "run":
-        steps = Run(resolved).steps_in_order()
-    elif level == "step":
-        steps = [Step(resolved)]
-    else:
-        raise InvalidPathspec(f"{pathspec!r} is not a run or a step.", "Write Flow/run[/step].")
-    rows = [_task_row(task) for step in steps for task in step.tasks_in_order()]
+    rows = [_task_row(task) for step in _steps(pathspec) for task in step.tasks_in_order()]
     return _table([row for row in rows if not status or row["status"] in status], _TASK_COLUMNS)
 
 
@@ -205,6 +198,17 @@ _TASK_COLUMNS = (
     "tags",
     "message",
 )
+
+
+def _steps(pathspec: str) -> list[Step]:
+    exact = resolved(pathspec)
+    match Pathspec.parse(exact).level:
+        case "run":
+            return Run(exact).steps_in_order()
+        case "step":
+            return [Step(exact)]
+        case _:
+            raise InvalidPathspec(f"{pathspec!r} is not a run or a step.", "Write Flow/run[/step].")
 
 
 def _task_row(task: Task) -> dict[str, Any]:
@@ -230,28 +234,35 @@ def _task_row(task: Task) -> dict[str, Any]:
 
 def log(*, pathspec: str, stream: str = "stdout", attempt: int | None = None) -> str:
     """What an attempt wrote to ``"stdout"``, ``"stderr"`` or ``"both"``, by default the last."""
-    lines = _lines(pathspec, stream, attempt)
-    return "".join(f"{row['text']}\n" for row in lines)
+    return "".join(f"{line.text}\n" for _, line in _lines(pathspec, stream, attempt))
 
 
 def log_lines(*, pathspec: str, stream: str = "both", attempt: int | None = None) -> Table:
     """The lines of ``"stdout"``, ``"stderr"`` or ``"both"``, in the order of time."""
-    return _table(_lines(pathspec, stream, attempt), ("at", "source", "stream", "text"))
-
-
-def _lines(pathspec: str, stream: str, attempt: int | None) -> list[dict[str, Any]]:
-    found = Task(resolved(pathspec), attempt)
     rows = [
-        {
-            "at": line.at,
-            "source": line.source,
-            "stream": name,
-            "text": line.text,
-        }
-        for name in (STREAMS if stream == "both" else (stream,))
-        for line in found.log(name)
+        {"at": line.at, "source": line.source, "stream": name, "text": line.text}
+        for name, line in _lines(pathspec, stream, attempt)
     ]
-    return sorted(rows, key=lambda row: (row["at"] is None, row["at"] or 0.0))
+    return _table(rows, ("at", "source", "stream", "text"))
+
+
+def _lines(
+    pathspec: str, stream: str, attempt: int | None
+) -> Iterator[tuple[str, mflog.LogLine]]:
+    """Each line with its stream; one without a time stays behind the line that it follows."""
+    found = Task(resolved(pathspec), attempt)
+    streams = STREAMS if stream == "both" else (stream,)
+    timed = [_with_times(name, found.log(name)) for name in streams]
+    return ((name, line) for _, name, line in heapq.merge(*timed, key=lambda item: item[0]))
+
+
+def _with_times(
+    name: str, lines: Iterable[mflog.LogLine]
+) -> Iterator[tuple[float, str, mflog.LogLine]]:
+    latest = 0.0
+    for line in lines:
+        latest = latest if line.at is None else line.at
+        yield latest, name, line
 
 
 # Changes, and what goes on

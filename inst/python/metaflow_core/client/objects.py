@@ -463,7 +463,8 @@ class Task(MetaflowObject[DataArtifact]):
         if told is not None:
             condition = self._value("_condition", None)
             serialized = condition.serialized if isinstance(condition, RObject) else b""
-            return Failure(**told, condition=serialized)
+            known = {**told, "classes": tuple(told["classes"]), "frames": tuple(told["frames"])}
+            return Failure(**known, condition=serialized)
         # Stock Metaflow keeps a failure that was caught under another name.
         error = self.exception or self._value("_catch_exception", None)
         if error is None:
@@ -657,8 +658,8 @@ class Task(MetaflowObject[DataArtifact]):
     def _tasks_of(self, steps: Iterable[str]) -> Iterator[Task]:
         run = Pathspec(self._spec.flow, self._spec.run)
         for step in steps:
-            for record in self._store.provider.children(run.child(step)):
-                yield self._other(str(record.pathspec), record)
+            records = self._store.provider.children(run.child(step))
+            yield from _in_order(self._other(str(r.pathspec), r) for r in records)
 
     def _other(self, pathspec: str, record: ObjectRecord | None = None) -> Task:
         return Task(pathspec, _record=record, _store=self._store, _namespace_check=False)
@@ -681,7 +682,7 @@ class Step(MetaflowObject[Task]):
 
     def tasks_in_order(self) -> list[Task]:
         """The tasks in the order of the enclosing foreaches."""
-        return sorted(self, key=lambda task: (lineage.indexes(task.foreach_path), _number(task.id)))
+        return _in_order(self)
 
     @property
     def finished_at(self) -> datetime | None:
@@ -812,8 +813,11 @@ class Run(MetaflowObject[Step]):
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds from its registration to its end; None while it runs."""
-        return _seconds_between(self.created_at, self.finished_at)
+        """Seconds from its registration to its end, or to its failure; None while it runs."""
+        ended, state = self.finished_at, self.state()
+        if ended is None and state and state.get("status", "running") != "running":
+            ended = datetime.fromtimestamp(state["at"])
+        return _seconds_between(self.created_at, ended)
 
     @property
     def failed_tasks(self) -> list[Task]:
@@ -936,6 +940,11 @@ def _recorded_at(fact: Metadata) -> int:
 
 def _seconds_between(start: datetime, end: datetime | None) -> float | None:
     return None if end is None else (end - start).total_seconds()
+
+
+def _in_order(tasks: Iterable[Task]) -> list[Task]:
+    """Tasks of one step in the order of the enclosing foreaches."""
+    return sorted(tasks, key=lambda task: (lineage.indexes(task.foreach_path), _number(task.id)))
 
 
 def _number(id: str) -> tuple[int, str]:
