@@ -74,7 +74,7 @@ is_number <- function(x) {
 
 at_least <- function(min) if (is.finite(min)) sprintf(" >= %s", format(min)) else ""
 
-or_null <- function(must, null) if (null) paste(must, "or NULL") else must
+or_null <- function(must, null) if (null) paste("NULL or", must) else must
 
 as_identifier <- function(x) {
   x <- gsub("[^A-Za-z0-9]+", "_", x)

@@ -116,21 +116,27 @@ check_decorators <- function(decorators, level, call = rlang::caller_env()) {
 repeatable_decorators <- c("card", "secrets")
 
 abort_not_decorator <- function(value, name, verb, level, call) {
-  known <- if (level == "step") names(formals(step)) else names(formals(metaflow))
-  hint <- if (nzchar(name)) {
-    did_you_mean(name, setdiff(known, c("flow", "..."))) %||%
-      sprintf("`%s` is no argument of `%s`.", name, verb)
+  known <- setdiff(names(formals(if (level == "step") step else metaflow)), c("flow", "..."))
+  if (nzchar(name)) {
+    abort_unknown_name(
+      sprintf("`%s` has no argument `%s`.", verb, name), name, known,
+      class = "unknown_argument", call = call
+    )
+  }
+  hint <- if (is_string(value) && level == "step") {
+    sprintf("Write `step(step = \"%s\", ...)`, with the argument's name.", value)
   } else if (is_string(value)) {
-    if (level == "step") {
-      sprintf("Write `step(step = \"%s\", ...)`, with the argument's name.", value)
-    } else {
-      sprintf("Write `decorator(\"%s\")` for a decorator.", value)
-    }
+    sprintf("Write `decorator(\"%s\")` for a decorator.", value)
   } else if (is.function(value)) {
     "Write `r_function = ` for the step's function, or call the decorator, as in `retry()`."
   }
-  what <- if (nzchar(name)) name else "..."
-  abort_argument(what, sprintf("a decorator in `%s`", verb), value, hint = hint, call = call)
+  abort(
+    c(
+      sprintf("An unnamed argument of `%s` must be a decorator, not %s.", verb, describe(value)),
+      hints(hint)
+    ),
+    class = "invalid_argument", call = call
+  )
 }
 
 check_level <- function(decorator, level, verb, call) {

@@ -17,12 +17,15 @@ abort <- function(message, class, ..., call = rlang::caller_env(), parent = NULL
   )
 }
 
-# An argument is wrong; `name` is the argument, `must` completes "`name` must be ...".
+# An argument is wrong, or missing if there is no `value`; `name` is the argument, `must` completes
+# "`name` must be ...".
 abort_argument <- function(name, must, value, hint = NULL, call = rlang::caller_env()) {
-  abort(
-    c(sprintf("`%s` must be %s, not %s.", name, must, describe(value)), hints(hint)),
-    class = "invalid_argument", argument = name, call = call
-  )
+  headline <- if (missing(value)) {
+    sprintf("`%s` is missing; it must be %s.", name, must)
+  } else {
+    sprintf("`%s` must be %s, not %s.", name, must, describe(value))
+  }
+  abort(c(headline, hints(hint)), class = "invalid_argument", argument = name, call = call)
 }
 
 # Something has no such name; `headline` says it, `known` are the names that there are.
@@ -40,15 +43,14 @@ abort_unknown_name <- function(headline, name, known, class, call = rlang::calle
 # An error that the core handed over as data: `kind`, `parents` (kinds of its base classes),
 # `message`, `exit_code`, `fields`.
 abort_from_core <- function(error, call = rlang::caller_env()) {
-  fields <- error$fields
   reserved <- c("message", "class", "call", "parent", "trace", "body", "footer", "exit_code")
-  fields <- fields[!names(fields) %in% reserved]
-  classes <- c(error$kind, unlist(error$parents))
-  do.call(abort, c(
-    list(error$message, class = classes),
-    fields,
-    list(exit_code = error$exit_code, call = call)
-  ))
+  fields <- error$fields[!names(error$fields) %in% reserved]
+  kinds <- paste0("metaflow_", c(error$kind, unlist(error$parents)))
+  arguments <- c(
+    list(error$message, class = c(kinds, "metaflow_error")), fields,
+    list(exit_code = error$exit_code, call = call, use_cli_format = FALSE)
+  )
+  do.call(rlang::abort, arguments)
 }
 
 # The core could not be loaded; `error` is what reticulate said.
@@ -101,7 +103,6 @@ enumerate <- function(names, none = "none", most = 20) {
 
 # What a value is, in a few words, for "..., not <this>".
 describe <- function(x) {
-  if (missing(x)) return("missing")
   if (is.null(x)) return("NULL")
   if (is.function(x)) return("a function")
   if (is.environment(x) || isS4(x)) return(sprintf("an object of class <%s>", class(x)[[1]]))
@@ -112,5 +113,7 @@ describe <- function(x) {
   if (length(x) == 1 && !is.na(kind)) {
     return(if (is.na(x)) "NA" else sprintf("the %s %s", kind, deparse(as.vector(x), nlines = 1)))
   }
-  sprintf("a %s of length %d", if (is.list(x)) "list" else paste(typeof(x), "vector"), length(x))
+  what <- if (is.list(x)) "a list" else if (is.integer(x)) "an integer vector" else
+    sprintf("a %s vector", typeof(x))
+  sprintf("%s of length %d", what, length(x))
 }

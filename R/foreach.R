@@ -1,5 +1,8 @@
 # What a foreach iterates over: items as vctrs counts them.
 
+# data.table indexes its tables as data frames in a package that does not say that it knows them.
+.datatable.aware <- TRUE
+
 # Number of items of the foreach artifact `name`.
 foreach_size <- function(x, name = "x", call = rlang::caller_env()) {
   if (!is_iterable(x)) {
@@ -35,7 +38,7 @@ foreach_item <- function(x, i) {
 # Item `i` in a few words, for display.
 foreach_label <- function(x, i, most_chars = 30) {
   item <- foreach_item(x, i)
-  text <- if (length(dim(item))) {
+  text <- if (length(dim(item)) && nrow(item) == 1) {
     paste(vapply(as.list(as.data.frame(item)), brief, ""), collapse = ", ")
   } else {
     brief(item)

@@ -36,7 +36,7 @@ load_payload <- function(payload) {
   for (package in payload$packages) attach_package(package)
   list2env(payload$helpers, globalenv())
   # Classes and methods that were defined at top level count only once their tables are read.
-  if (any(startsWith(names(payload$helpers), ".__"))) {
+  if (any(startsWith(as.character(names(payload$helpers)), ".__"))) {
     methods::cacheMetaData(globalenv(), attach = TRUE)
   }
   payload
@@ -118,37 +118,38 @@ find_helpers <- function(steps) {
 # Looks for names of helpers in all the code that `value` holds.
 scan_value <- function(value, user, search) {
   if (is.environment(value)) {
-    if (is_shared_environment(value)) return(invisible())
-    key <- format.default(value)
-    if (!is.null(search$seen[[key]])) return(invisible())
-    search$seen[[key]] <- TRUE
-  }
-  if (is.function(value)) {
+    if (is_shared_environment(value) || !is_first(value, search)) return(invisible())
+    for (name in ls(value, all.names = TRUE)) scan_value(variable(name, value), user, search)
+  } else if (is.function(value)) {
     if (is.primitive(value) || isNamespace(environment(value))) return(invisible())
     scan_names(free_names(value), environment(value), user, search)
     scan_names(global_functions(string_constants(value)), environment(value), user, search)
-    scan_value(environment(value), user, search)
-  } else if (is.call(value) || is.symbol(value)) {
+  } else if (is.language(value)) {
     scan_names(all.names(value, unique = TRUE), globalenv(), user, search)
   }
-  if (is.language(value)) value <- attributes(value)
-  if (!is.function(value)) {
-    for (part in language_parts(value)) scan_value(part, user, search)
-  }
+  attributes <- attributes(value)
+  inner <- if (is.list(value) || !is.null(attributes) && !is.function(value)) parts_of(value)
+  for (part in inner) scan_value(part$value, user, search)
 }
 
-# Parts of a value that may hold code.
-language_parts <- function(value) {
-  symbols <- if (is.environment(value)) {
-    Filter(is.symbol, lapply(ls(value, all.names = TRUE), variable, env = value))
-  }
-  c(lapply(parts_of(value), function(part) part$value), symbols)
+# Whether this is the first look at an environment, or at the variable `name` in it.
+is_first <- function(env, search, name = "") {
+  key <- paste(format.default(env), name)
+  if (!is.null(search$seen[[key]])) return(FALSE)
+  search$seen[[key]] <- TRUE
 }
 
+# Follows names that code in `env` uses: to a variable of a closure's environment, which travels
+# with it, or to a helper.
 scan_names <- function(names, env, user, search) {
   search$names <- union(search$names, names)
   for (name in names) {
-    if (is_global(name, env)) add_helper(name, user, search)
+    owner <- owner_of(name, env)
+    if (identical(owner, globalenv())) {
+      add_helper(name, user, search)
+    } else if (!is.null(owner) && is_first(owner, search, name)) {
+      scan_value(variable(name, owner), user, search)
+    }
   }
 }
 
@@ -161,14 +162,14 @@ add_helper <- function(name, user, search) {
   scan_value(value, user, search)
 }
 
-# Whether code in `env` that says `name` means a variable of the global environment.
-is_global <- function(name, env) {
-  if (!nzchar(name)) return(FALSE)
-  while (!identical(env, globalenv())) {
-    if (is_shared_environment(env) || exists(name, env, inherits = FALSE)) return(FALSE)
+# The environment of the script or of a closure in which code in `env` finds `name`, or NULL.
+owner_of <- function(name, env) {
+  if (!nzchar(name)) return(NULL)
+  while (!is_shared_environment(env)) {
+    if (exists(name, env, inherits = FALSE)) return(env)
     env <- parent.env(env)
   }
-  exists(name, env, inherits = FALSE)
+  if (identical(env, globalenv()) && exists(name, env, inherits = FALSE)) env
 }
 
 # Names that a function does not define itself, also in its default arguments and in formulas and
@@ -228,11 +229,12 @@ check_sendable <- function(value, name, user, wanted) {
 }
 
 abort_not_sendable <- function(pointer, name, user) {
-  holder <- sprintf("`%s%s`", if (nzchar(name)) name else "environment", pointer$path)
+  # The path into a function's environment begins with the variable's name.
+  holder <- if (nzchar(name)) paste0(name, pointer$path) else sub("^[$]", "", pointer$path)
   abort(
     c(
-      sprintf("%s, which cannot be sent to another process.", used_by(name, user)),
-      x = sprintf("%s is an external pointer of a <%s>.", holder, pointer$class),
+      sprintf("%s cannot be sent to another process.", culprit(name, user)),
+      x = sprintf("`%s` is an external pointer of a <%s>.", holder, pointer$class),
       i = "Open it inside of the step, or in a function that the step calls."
     ),
     class = "not_sendable", name = name, step = user$step, call = NULL
@@ -242,9 +244,10 @@ abort_not_sendable <- function(pointer, name, user) {
 abort_too_large <- function(size_bytes, limit_bytes, name, user) {
   abort(
     c(
-      sprintf("%s, which is too large to be sent along with the functions.", used_by(name, user)),
-      x = sprintf("It takes %s; the limit is %s.", format_bytes(size_bytes),
-        format_bytes(limit_bytes)),
+      sprintf("%s is too large to be sent along with the functions.", culprit(name, user)),
+      x = sprintf(
+        "It takes %s; the limit is %s.", format_bytes(size_bytes), format_bytes(limit_bytes)
+      ),
       i = "Make it an artifact (`self$x <- ...`), or load it inside of the step.",
       i = "Or raise the limit: `options(metaflow.max_helper_bytes = ...)`."
     ),
@@ -252,12 +255,12 @@ abort_too_large <- function(size_bytes, limit_bytes, name, user) {
   )
 }
 
-# "Step `fit` uses `con` (through `load_data`)"
-used_by <- function(name, user) {
+# "Step `fit` uses `con` (through `load_data`), which", or "The function of step `fit`"
+culprit <- function(name, user) {
+  if (!nzchar(name)) return(sprintf("The function of step `%s`", user$step))
   who <- if (nzchar(user$step)) sprintf("Step `%s`", user$step) else "The flow"
-  if (!nzchar(name)) return(paste(who, "has a function"))
-  through <- if (length(user$through)) sprintf(" (through %s)", enumerate(user$through))
-  paste0(who, " uses `", name, "`", through)
+  through <- if (length(user$through)) sprintf(" (through %s)", enumerate(user$through)) else ""
+  sprintf("%s uses `%s`%s, which", who, name, through)
 }
 
 format_bytes <- function(size_bytes) {

@@ -23,7 +23,7 @@ new_self <- function(fetch, artifacts = character(), parameters = character(), f
   state$references <- integer()
   self <- new.env(parent = emptyenv())
   attr(self, "state") <- state
-  class(self) <- "metaflow_self"
+  class(self) <- c("metaflow_self", "environment")
   for (name in artifacts) bind_artifact(self, name, from = "self")
   self
 }

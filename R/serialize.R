@@ -58,7 +58,9 @@ find_pointer <- function(x, wanted = NULL) {
 handle_classes <- c("connection", "DBIConnection", "python.builtin.object")
 
 # Objects that are meant to be saved, pointer or not.
-is_self_restoring <- function(x) inherits(x, c("xgb.Booster", "lgb.Booster"))
+is_self_restoring <- function(x) {
+  inherits(x, c("xgb.Booster", "lgb.Booster", "classRepresentation"))
+}
 
 # What R itself never serializes by value.
 is_shared_environment <- function(x) {

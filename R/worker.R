@@ -90,19 +90,20 @@ call_step <- function(task, self, channel) {
 
 # What the step decided about what follows: how often it fans out, or which step it chose.
 decide <- function(task, self) {
-  if (!is.null(task$foreach)) return(decide_foreach(task, self))
+  if (!is.null(task[["foreach"]])) return(decide_foreach(task, self))
   if (!is.null(task$condition)) return(decide_condition(task, self))
   NULL
 }
 
 decide_foreach <- function(task, self) {
-  items <- self[[task$foreach]]
-  size <- foreach_size(items, task$foreach, call = NULL)
+  name <- task[["foreach"]]
+  items <- self[[name]]
+  size <- foreach_size(items, name, call = NULL)
   limit <- task$max_num_splits
   if (!is.null(limit) && size > limit) {
     abort(
       c(
-        sprintf("`foreach = \"%s\"` makes %d tasks; the limit is %d.", task$foreach, size, limit),
+        sprintf("`foreach = \"%s\"` makes %d tasks; the limit is %d.", name, size, limit),
         i = sprintf("Write `--max-num-splits %d` or `run(max_num_splits = %d)`.", size, size)
       ),
       class = "too_many_splits", call = NULL

@@ -1,0 +1,114 @@
+# Runs a step in a real worker process, with this test in the core's place.
+
+# A library that holds the package as it is now; installed once a session if it was only loaded.
+worker_library <- local({
+  library <- NULL
+  function() {
+    if (is.null(library)) library <<- find_or_install()
+    library
+  }
+})
+
+find_or_install <- function() {
+  path <- getNamespaceInfo("metaflow", "path")
+  if (file.exists(file.path(path, "Meta", "package.rds"))) return(dirname(path))
+  library <- tempfile("library-")
+  dir.create(library)
+  options <- c("CMD", "INSTALL", "--no-docs", "--no-test-load", "-l", shQuote(library))
+  output <- suppressWarnings(
+    system2(file.path(R.home("bin"), "R"), c(options, shQuote(path)), stdout = TRUE, stderr = TRUE)
+  )
+  if (!is.null(attr(output, "status"))) stop(paste(output, collapse = "\n"))
+  library
+}
+
+# Runs step `step` of `flow`.
+#
+# `artifacts` are R values by name that `self` has at the start; `inputs` is a list of
+# `list(step, artifacts)` for a join; `packages` are attached in place of this session's; other fields of the `task` message go into `...`.
+# Returns `status`, `result` (with `values`, the decoded artifacts by name), `log` (its lines) and
+# `asked`, the names of the artifacts that were asked for.
+run_step <- function(flow, step, artifacts = list(), inputs = list(), packages = NULL, ...) {
+  directory <- withr::local_tempdir()
+  payload <- file.path(directory, "payload")
+  content <- unserialize(metaflow:::payload(flow))
+  content$packages <- packages %||% content$packages
+  saveRDS(content, payload, compress = FALSE)
+  worker <- start_worker(directory)
+  on.exit({
+    close(worker$input)
+    close(worker$output)
+  })
+  task <- list(
+    type = "task", payload = payload, spool = directory, inline_limit_bytes = 65536L, step = step,
+    is_join = length(inputs) > 0, max_num_splits = 100L, foreach_value_chars = 30L,
+    current = list(pathspec = paste0("TestFlow/1/", step, "/2"), run_id = "1"),
+    parameters = list(), artifacts = as.list(names(artifacts)), frames = list(),
+    inputs = lapply(seq_along(inputs), function(i) {
+      list(step = inputs[[i]]$step, index = NULL, task_id = as.character(i))
+    }),
+    seed = as.raw(rep(c(1:255, 0), length.out = 2496))
+  )
+  send(worker, utils::modifyList(task, list(...)))
+  served <- serve(worker, artifacts, inputs)
+  result <- served$result
+  result$values <- lapply(result$artifacts, function(artifact) {
+    if (artifact$kind == "reference") artifact else decode_artifact(artifact)
+  })
+  names(result$values) <- vapply(result$artifacts, `[[`, "", "name")
+  list(
+    status = wait_for(file.path(directory, "status")), result = result, asked = served$asked,
+    log = readLines(file.path(directory, "log"), encoding = "UTF-8")
+  )
+}
+
+start_worker <- function(directory) {
+  to_worker <- file.path(directory, "to-worker")
+  from_worker <- file.path(directory, "from-worker")
+  system2("mkfifo", c(shQuote(to_worker), shQuote(from_worker)))
+  script <- file.path(worker_library(), "metaflow", "worker.R")
+  command <- sprintf(
+    "(R_LIBS=%s %s --vanilla %s 3 4 3<%s 4>%s >%s 2>&1; echo $? >%s) &",
+    shQuote(paste(c(worker_library(), .libPaths()), collapse = ":")),
+    shQuote(file.path(R.home("bin"), "Rscript")), shQuote(script), shQuote(to_worker),
+    shQuote(from_worker), shQuote(file.path(directory, "log")),
+    shQuote(file.path(directory, "status"))
+  )
+  system(command)
+  list(
+    output = fifo(to_worker, "wb", blocking = TRUE),
+    input = fifo(from_worker, "rb", blocking = TRUE)
+  )
+}
+
+# Answers the worker until it sends its result, or ends without one.
+serve <- function(worker, artifacts, inputs) {
+  asked <- character()
+  repeat {
+    head <- readBin(worker$input, "raw", 4)
+    if (length(head) < 4) return(list(result = NULL, asked = asked))
+    size <- readBin(head, "integer", endian = "big")
+    message <- unserialize(read_exactly(worker$input, size))
+    if (message$type == "result") return(list(result = message, asked = asked))
+    if (message$type == "objects") {
+      held <- inputs[[message$index + 1]]$artifacts
+      hashes <- lapply(held, function(value) rlang::hash(value))
+      send(worker, list(type = "objects", objects = hashes))
+    } else {
+      asked <- c(asked, message$name)
+      held <- if (message$from == "input") inputs[[message$index + 1]]$artifacts else artifacts
+      found <- message$name %in% names(held)
+      answer <- if (found) encode_artifact(held[[message$name]], message$name)
+      send(worker, c(list(type = "artifact", found = found), answer))
+    }
+  }
+}
+
+wait_for <- function(path) {
+  while (!file.exists(path) || file.size(path) == 0) Sys.sleep(0.01)
+  as.integer(readLines(path))
+}
+
+flow_with <- function(fun, step = "start", ...) {
+  metaflow("TestFlow") %>% step(step = step, r_function = fun, ...)
+}

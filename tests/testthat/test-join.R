@@ -1,0 +1,111 @@
+branches <- function(...) {
+  self_with(list(alpha = 1), parameters = "alpha", inputs = list(...))
+}
+
+test_that("inputs of branches are reached by step and by position, those of a foreach by position", {
+  task <- branches(
+    list(step = "a", artifacts = list(x = 1)), list(step = "b", artifacts = list(x = 2))
+  )
+  inputs <- task$inputs
+  expect_equal(inputs$a$x, 1)
+  expect_equal(inputs[["b"]]$x, 2)
+  expect_equal(inputs[[2]][["x"]], 2)
+  expect_equal(names(inputs), c("a", "b"))
+  expect_equal(inputs[2]$b$x, 2)
+
+  foreach <- branches(
+    list(step = "fit", artifacts = list(x = 1)), list(step = "fit", artifacts = list(x = 2))
+  )$inputs
+  expect_null(names(foreach))
+  expect_length(foreach, 2)
+  expect_snapshot(error = TRUE, {
+    foreach$fit
+    foreach[[3]]
+    inputs$c
+  })
+})
+
+test_that("inputs are iterated with for, lapply and sapply", {
+  inputs <- branches(
+    list(step = "fit", artifacts = list(x = 1)), list(step = "fit", artifacts = list(x = 2))
+  )$inputs
+  seen <- c()
+  for (input in inputs) seen <- c(seen, input$x)
+  expect_equal(seen, c(1, 2))
+  expect_equal(lapply(inputs, function(input) input$x), list(1, 2))
+  expect_equal(sapply(inputs, `[[`, "x"), c(1, 2))
+})
+
+test_that("ten thousand inputs cost nothing until they are read", {
+  tasks <- rep(list(list(step = "fit", task_id = "1")), 10000)
+  inputs <- new_inputs(tasks, function(from, index, name) index, function(index) character())
+  expect_length(inputs, 10000)
+  expect_equal(inputs[[10000]]$x, 9999)
+})
+
+test_that("an input loads an artifact once, and says what it has if there is none", {
+  task <- branches(list(step = "a", artifacts = list(score = 1, model = 2)))
+  task$inputs$a$score
+  task$inputs$a$score
+  expect_equal(task$asked(), "score")
+  expect_snapshot(error = TRUE, {
+    task$inputs$a$scor
+    task$inputs$a$score <- 3
+  })
+  expect_snapshot({
+    task$inputs
+    task$inputs$a
+  })
+})
+
+test_that("gather_inputs() gives one artifact of all", {
+  task <- branches(
+    list(step = "a", artifacts = list(x = 1)), list(step = "b", artifacts = list(x = NULL))
+  )
+  expect_equal(gather_inputs(task$inputs, "x"), list(1, NULL))
+  expect_error(gather_inputs(task$inputs, "y"), class = "metaflow_artifact_not_found")
+  expect_snapshot(gather_inputs(list(), "x"), error = TRUE)
+})
+
+test_that("merge_artifacts() passes on what is the same, by reference", {
+  task <- branches(
+    list(step = "a", artifacts = list(same = 1, only_a = 2, own = 3, alpha = 1)),
+    list(step = "b", artifacts = list(same = 1, own = 4, alpha = 1))
+  )
+  self <- task$self
+  self$own <- 5
+  merge_artifacts(self, task$inputs)
+
+  expect_equal(task$asked(), character())
+  expect_equal(changes(self)$references, c(only_a = 0L, same = 0L))
+  expect_equal(changes(self)$written, "own")
+  expect_equal(self$same, 1)
+  self$same <- 2
+  expect_equal(changes(self)$references, c(only_a = 0L))
+  expect_equal(changes(self)$written, c("own", "same"))
+})
+
+test_that("a conflict merges nothing and names the artifacts", {
+  task <- branches(
+    list(step = "a", artifacts = list(same = 1, score = 2, model = 3)),
+    list(step = "b", artifacts = list(same = 1, score = 3, model = 4))
+  )
+  expect_snapshot(merge_artifacts(task$self, task$inputs), error = TRUE)
+  expect_equal(names(task$self), "alpha")
+  error <- tryCatch(merge_artifacts(task$self, task$inputs), error = identity)
+  expect_equal(error$artifacts, c("score", "model"))
+
+  merge_artifacts(task$self, task$inputs, exclude = c("score", "model"))
+  expect_equal(names(task$self), c("alpha", "same"))
+})
+
+test_that("include passes on nothing else, and must be there", {
+  task <- branches(list(step = "a", artifacts = list(x = 1, y = 2)))
+  expect_snapshot(error = TRUE, {
+    merge_artifacts(task$self, task$inputs, include = "z")
+    merge_artifacts(task$self, task$inputs, include = "x", exclude = "y")
+    merge_artifacts(list(), task$inputs)
+  })
+  merge_artifacts(task$self, task$inputs, include = list("x"))
+  expect_equal(names(task$self), c("alpha", "x"))
+})

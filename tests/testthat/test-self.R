@@ -1,0 +1,130 @@
+test_that("artifacts load when they are read, and once", {
+  task <- self_with(list(x = 1, y = 2))
+  self <- task$self
+
+  expect_equal(names(self), c("x", "y"))
+  expect_equal(task$asked(), character())
+  expect_equal(self$x + self[["x"]], 2)
+  expect_equal(task$asked(), "x")
+})
+
+test_that("self behaves as an environment does", {
+  self <- self_with(list(x = c(1, 2, 3), l = list(a = 1)))$self
+
+  self$x[2] <- 20
+  self$l$b <- 2
+  self[["new"]] <- "n"
+  expect_equal(self$x, c(1, 20, 3))
+  expect_equal(self$l, list(a = 1, b = 2))
+  expect_true("new" %in% names(self))
+  expect_length(self, 3)
+  expect_true(exists("x", envir = self))
+  expect_equal(get("new", envir = self), "n")
+  expect_equal(mget(c("new", "x"), envir = self), list(new = "n", x = c(1, 20, 3)))
+  expect_equal(with(self, new), "n")
+  expect_setequal(ls(self), c("l", "new", "x"))
+  expect_equal(as.list(self)$new, "n")
+  assign("assigned", 1, envir = self)
+  expect_true("assigned" %in% changes(self)$written)
+})
+
+test_that("assigning in a function changes the same self, as for an environment", {
+  self <- self_with()$self
+  fill <- function(where) where$x <- 1
+  fill(self)
+  expect_equal(self$x, 1)
+})
+
+test_that("only what was assigned is written", {
+  self <- self_with(list(x = 1, y = 2, gone = 3))$self
+  self$x
+  self$y <- 5
+  self$z <- NULL
+  rm("gone", envir = self)
+
+  expect_equal(
+    changes(self),
+    list(written = c("y", "z"), references = integer(), removed = "gone")
+  )
+  expect_null(self$z)
+})
+
+test_that("what may have been changed in place is written again if it was read", {
+  env <- list2env(list(n = 1))
+  self <- self_with(list(
+    env = env, unread = env, plain = list(1, mtcars), list = list(deep = list(env)),
+    fun = function() n, global = local(function() 1, globalenv())
+  ))$self
+  self$env$n <- 2
+  self$plain
+  self$list
+  self$global
+
+  expect_setequal(changes(self)$written, c("env", "list"))
+})
+
+test_that("parameters are read-only, whichever way they are assigned", {
+  self <- self_with(list(alpha = 0.5), parameters = "alpha")$self
+
+  expect_snapshot(self$alpha <- 1, error = TRUE)
+  expect_error(self[["alpha"]] <- 1, "AttributeError", class = "metaflow_read_only")
+  expect_error(self$alpha[2] <- 1, class = "metaflow_read_only")
+  expect_error(assign("alpha", 1, envir = self), class = "metaflow_read_only")
+  expect_equal(self$alpha, 0.5)
+})
+
+test_that("a missing artifact is an error that lists what is there", {
+  self <- self_with(list(score = 1, model = 2))$self
+  expect_snapshot(self$scroe, error = TRUE)
+  expect_snapshot(self[["q"]], error = TRUE)
+  expect_error(self$q, "has no attribute", class = "metaflow_artifact_not_found")
+})
+
+test_that("names that cannot be artifacts are refused", {
+  self <- self_with()$self
+  expect_snapshot(error = TRUE, {
+    self[["_private"]] <- 1
+    self[["a/b"]] <- 1
+    self[[1]]
+    self[[c("a", "b")]] <- 1
+    self$input <- 1
+  })
+})
+
+test_that("a self prints what it holds without loading it", {
+  task <- self_with(list(alpha = 0.5, data = mtcars, model = 1), parameters = "alpha")
+  task$self$data
+  task$self$note <- "hello"
+  expect_snapshot(print(task$self))
+  expect_equal(task$asked(), "data")
+})
+
+test_that("a foreach task sees its item, its index and the stack", {
+  grid <- data.frame(depth = 1:2, kind = c("u", "v"))
+  task <- self_with(
+    frames = list(frame_of("files", 1L, 3L), frame_of("grid", 0L, 2L)),
+    foreach = list(list(files = c("a", "b", "c")), list(grid = grid))
+  )
+
+  expect_equal(task$self$input, grid[1, , drop = FALSE])
+  expect_equal(task$self$index, 0L)
+  expect_equal(task$self$foreach_stack(), list(
+    list(index = 1L, num_splits = 3L, value = "b"),
+    list(index = 0L, num_splits = 2L, value = grid[1, ])
+  ))
+  expect_equal(task$asked(), c("grid", "files"))
+})
+
+test_that("outside of a foreach there is no item", {
+  self <- self_with()$self
+  expect_null(self$input)
+  expect_null(self$index)
+  expect_equal(self$foreach_stack(), list())
+})
+
+test_that("an item may be NULL", {
+  self <- self_with(
+    frames = list(frame_of("l", 1L, 2L)), foreach = list(list(l = list(1, NULL)))
+  )$self
+  expect_null(self$input)
+})

@@ -1,0 +1,280 @@
+test_that("a step's artifacts come back as they were assigned", {
+  fun <- function(self) {
+    self$number <- self$x + 1L
+    self$table <- data.frame(a = factor("u"), b = as.Date("2024-02-29"))
+    self$nothing <- NULL
+    self$x[2] <- 0L
+  }
+  environment(fun) <- globalenv()
+
+  done <- run_step(flow_with(fun), "start", list(x = 1:3, untouched = 5))
+
+  expect_equal(done$status, 0L)
+  expect_true(done$result$ok)
+  expect_setequal(names(done$result$values), c("number", "table", "nothing", "x"))
+  expect_identical(done$result$values$number, 2:4)
+  expect_identical(
+    done$result$values$table, data.frame(a = factor("u"), b = as.Date("2024-02-29"))
+  )
+  expect_identical(done$result$values$x, c(1L, 0L, 3L))
+  expect_equal(done$asked, "x")
+})
+
+test_that("an error ends with status 1, its frames in the log, and what was assigned before", {
+  path <- withr::local_tempfile(fileext = ".R")
+  writeLines(c(
+    "deeper <- function(x) {",
+    "  y <- x",
+    "  tofail(y)",
+    "}",
+    "start <- function(self) {",
+    "  self$before <- 1",
+    "  sapply(1, function(i) deeper(i))",
+    "}"
+  ), path)
+  withr::defer(rm(list = c("deeper", "start"), envir = globalenv()))
+  sys.source(path, globalenv(), keep.source = TRUE)
+
+  done <- run_step(flow_with(get("start", globalenv())), "start")
+
+  expect_equal(done$status, 1L)
+  failure <- done$result$failure
+  expect_equal(failure$kind, "error")
+  expect_equal(failure$message, "could not find function \"tofail\"")
+  expect_equal(failure$call, "tofail(y)")
+  expect_equal(unlist(failure$classes), c("simpleError", "error", "condition"))
+  lines <- vapply(failure$frames, function(frame) frame$line, 0L)
+  expect_equal(lines, c(7L, 7L, 3L))
+  expect_s3_class(unserialize(failure$condition), "simpleError")
+  expect_identical(done$result$values, list(before = 1))
+  expect_true("Error in tofail(y) : could not find function \"tofail\"" %in% done$log)
+  expect_match(done$log, "at .*:3 in deeper\\(i\\)", all = FALSE)
+})
+
+test_that("the script's helpers, values, packages and options of its functions are there", {
+  definitions <- quote({
+    limit <- 3
+    with_default <- function(x, n = limit) by_name(x) + n
+    by_name <- function(x) do.call("twice", list(x))
+    twice <- function(x) 2 * x
+    format.kind <- function(x, ...) "a kind"
+  })
+  local_globals(definitions)
+  fun <- function(self) {
+    self$result <- with_default(1)
+    self$shown <- format(structure(1, class = "kind"))
+    self$attached <- "package:splines" %in% search()
+  }
+  environment(fun) <- globalenv()
+  withr::local_package("splines")
+
+  done <- run_step(flow_with(fun), "start")
+
+  expect_identical(done$result$values, list(attached = TRUE, result = 5, shown = "a kind"))
+})
+
+test_that("classes of the script work in a step: S4, reference classes, R6", {
+  definitions <- quote({
+    setClass("Shape", representation(side = "numeric"), where = globalenv())
+    setGeneric("area", function(x) standardGeneric("area"), where = globalenv())
+    setMethod("area", "Shape", function(x) squared(x@side), where = globalenv())
+    setMethod("length", "Shape", function(x) 7L, where = globalenv())
+    squared <- function(x) x^2
+    Account <- setRefClass("Account",
+      fields = list(balance = "numeric"),
+      methods = list(add = function(x) {
+        balance <<- balance + x
+        invisible(.self)
+      }), where = globalenv()
+    )
+    Base <- R6::R6Class("Base", public = list(hello = function() greeting), parent_env = globalenv())
+    Derived <- R6::R6Class("Derived", inherit = Base, parent_env = globalenv())
+    greeting <- "hello"
+  })
+  local_globals(definitions)
+  fun <- function(self) {
+    shape <- new("Shape", side = 3)
+    self$area <- area(shape)
+    self$length <- length(shape)
+    self$balance <- Account$new(balance = 1)$add(2)$balance
+    self$hello <- Derived$new()$hello()
+  }
+  environment(fun) <- globalenv()
+
+  done <- run_step(flow_with(fun), "start")
+
+  expect_identical(
+    done$result$values, list(area = 9, balance = 3, hello = "hello", length = 7L)
+  )
+})
+
+test_that("any function is a step's function", {
+  local_globals(quote(named <- function(self) self$x <- 42))
+  functions <- list(
+    named = get("named", globalenv()),
+    returns = function(self) {
+      self$x <- 42
+      return("ignored")
+    },
+    closure = local({
+      value <- 42
+      function(self) self$x <- value
+    }),
+    lambda = \(self) self$x <- 42,
+    dots = function(...) {
+      self <- ..1
+      self$x <- 42
+    }
+  )
+  flow <- metaflow("TestFlow")
+  for (name in names(functions)) {
+    flow <- step(flow, step = name, r_function = functions[[name]])
+  }
+  for (name in names(functions)) {
+    expect_identical(run_step(flow, name)$result$values, list(x = 42))
+  }
+})
+
+test_that("a function without arguments, one of a package, and none at all run", {
+  flow <- metaflow("TestFlow") %>%
+    step(step = "start", r_function = function() cat("no arguments\n"), next_step = "pkg") %>%
+    step(step = "pkg", r_function = base::invisible, next_step = "end") %>%
+    step(step = "end")
+
+  expect_equal(run_step(flow, "start")$log, "no arguments")
+  expect_equal(run_step(flow, "pkg")$status, 0L)
+  expect_equal(run_step(flow, "end")$status, 0L)
+})
+
+test_that("a join reads its inputs, merges by reference and loads only what it reads", {
+  fun <- function(self, inputs) {
+    self$sum <- inputs$a$score + inputs[[2]]$score
+    self$all <- unlist(gather_inputs(inputs, "score"))
+    self$steps <- vapply(inputs, function(input) names(input)[[1]], "")
+    merge_artifacts(self, inputs, exclude = "score")
+  }
+  inputs <- list(
+    list(step = "a", artifacts = list(score = 1, shared = mtcars)),
+    list(step = "b", artifacts = list(score = 2, shared = mtcars))
+  )
+
+  done <- run_step(flow_with(fun, join = TRUE), "start", inputs = inputs)
+
+  expect_identical(done$result$values$sum, 3)
+  expect_identical(done$result$values$all, c(1, 2))
+  expect_equal(
+    done$result$values$shared, list(name = "shared", kind = "reference", index = 0L)
+  )
+  expect_equal(done$asked, c("score", "score"))
+})
+
+test_that("a foreach tells its number of items and shows them", {
+  fun <- function(self) self$grid <- data.frame(depth = 1:2, kind = c("u", "v"))
+
+  done <- run_step(flow_with(fun), "start", foreach = "grid")
+
+  expect_equal(done$result$outcome, list(num_splits = 2L, values = list("1, u", "2, v")))
+})
+
+test_that("a foreach that is empty, too large or no vector fails and says so", {
+  fun <- function(self) {
+    self$empty <- list()
+    self$many <- 1:101
+    self$environment <- new.env()
+  }
+  cases <- c(
+    empty = "metaflow_foreach_empty", many = "metaflow_too_many_splits",
+    environment = "metaflow_foreach_not_iterable", absent = "metaflow_artifact_not_found"
+  )
+  for (name in names(cases)) {
+    failure <- run_step(flow_with(fun), "start", foreach = name)$result$failure
+    expect_equal(failure$classes[[1]], cases[[name]])
+  }
+})
+
+test_that("a condition chooses a step by the artifact's value", {
+  fun <- function(self) self$size <- 2L
+  flow <- metaflow("TestFlow") %>%
+    step(step = "start", r_function = fun, condition = "size", next_step = c(`1` = "x", `2` = "y"))
+
+  done <- run_step(flow, "start", condition = "size")
+  expect_equal(done$result$outcome, list(chosen = "y"))
+
+  other <- metaflow("TestFlow") %>%
+    step(step = "start", r_function = fun, condition = "size", next_step = c(big = "x"))
+  failure <- run_step(other, "start", condition = "size")$result$failure
+  expect_equal(failure$classes[[1]], "metaflow_no_case")
+})
+
+test_that("an artifact that cannot be stored is named", {
+  fun <- function(self) {
+    self$fine <- 1
+    self$handle <- file("nowhere")
+  }
+
+  done <- run_step(flow_with(fun), "start")
+
+  expect_equal(done$status, 1L)
+  expect_equal(done$result$failure$kind, "save")
+  expect_match(done$result$failure$message, "Artifact `handle` cannot be stored", fixed = TRUE)
+  expect_identical(done$result$values, list(fine = 1))
+})
+
+test_that("a large artifact lies in a file of the spool", {
+  fun <- function(self) self$large <- runif(2000)
+
+  done <- run_step(flow_with(fun), "start", inline_limit_bytes = 1000L)
+
+  expect_named(done$result$artifacts[[1]], c("name", "kind", "path", "r_type"))
+})
+
+test_that("the random stream is the one that the core gave", {
+  fun <- function(self) self$x <- runif(3)
+
+  first <- run_step(flow_with(fun), "start")
+  again <- run_step(flow_with(fun), "start")
+  other <- run_step(flow_with(fun), "start", seed = as.raw(rep(7, 2496)))
+
+  expect_identical(first$result$values, again$result$values)
+  expect_false(identical(first$result$values, other$result$values))
+})
+
+test_that("environment variables, current() and warnings reach the step and its log", {
+  fun <- function(self) {
+    self$variable <- Sys.getenv("STAGE")
+    self$pathspec <- current("pathspec")
+    warning("careful")
+    message("after")
+  }
+
+  done <- run_step(flow_with(fun), "start", environment = list(STAGE = "a b='c'"))
+
+  expect_identical(
+    done$result$values, list(pathspec = "TestFlow/1/start/2", variable = "a b='c'")
+  )
+  expect_match(done$log, "careful", all = FALSE)
+  expect_equal(utils::tail(done$log, 1), "after")
+})
+
+test_that("quit() in a step sends no result", {
+  done <- run_step(flow_with(function(self) quit(status = 3)), "start")
+
+  expect_equal(done$status, 3L)
+  expect_false(isTRUE(done$result$ok))
+})
+
+test_that("a worker loads no Python, and neither rlang nor cli to run a step", {
+  fun <- function(self) self$loaded <- loadedNamespaces()
+
+  loaded <- run_step(flow_with(fun), "start", packages = "metaflow")$result$values$loaded
+
+  expect_false(any(c("reticulate", "rlang", "cli") %in% loaded))
+})
+
+test_that("a package that is missing where the task runs is an error of its start", {
+  flow <- flow_with(function(self) NULL)
+  bytes <- unserialize(payload(flow))
+  bytes$packages <- c(bytes$packages, "notthere")
+
+  expect_error(load_payload(serialize(bytes, NULL)), class = "metaflow_package_missing")
+})
