@@ -60,7 +60,7 @@ flow_client <- R6::R6Class("FlowClient",
     print = function(...) {
       now <- private$now()
       print_card("flow", now$pathspec, "", list(
-        runs = some_of(as_text(now$runs)),
+        runs = length(now$runs),
         latest = now$latest_run,
         successful = now$latest_successful_run,
         created = format_time(as_time(now$created_at))

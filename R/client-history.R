@@ -25,7 +25,7 @@ runs <- function(flow, tags = NULL, since = NULL, until = NULL, status = NULL, l
   as_data_frame(ask("runs",
     flow = as_pathspec(flow, "flow"), tags = as.list(tags),
     since = as_instant(since, "since"), until = as_instant(until, "until"),
-    status = as.list(status), limit = limit
+    status = as.list(status), limit = if (!is.null(limit)) as.integer(limit)
   ))
 }
 

@@ -55,8 +55,7 @@ run_client <- R6::R6Class("RunClient",
     #'   data frame with `pathspec`, `attempt`, `worker` and `started_at` (UTC) of the attempts that
     #'   run; `waiting`, a data frame with `task` and `why`.
     state = function() {
-      pathspec <- self$pathspec
-      as_run_state(c(list(pathspec = pathspec), ask("run_state", pathspec = pathspec)))
+      as_run_state(ask("run_state", pathspec = self$pathspec))
     },
 
     #' @description Add tags.
@@ -85,6 +84,12 @@ run_client <- R6::R6Class("RunClient",
       check_strings(add, "add")
       ask("tag", pathspec = self$pathspec, add = as.list(add), remove = as.list(remove))
       invisible(self)
+    },
+
+    #' @description The flow of this run.
+    #' @return A [flow_client].
+    get_parent = function() {
+      flow_client$new(parent_pathspec(self$pathspec))
     },
 
     #' @description One line about the run.

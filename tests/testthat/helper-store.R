@@ -41,7 +41,11 @@ write_store <- function() {
   dir.create(directory)
   withr::defer(unlink(directory, recursive = TRUE), teardown_env())
   values <- withr::local_tempfile()
-  content <- list(condition = serialize(singular_matrix, NULL), artifacts = stored_artifacts())
+  content <- list(
+    condition = serialize(singular_matrix, NULL),
+    end = sent_artifacts(end_artifacts),
+    join = sent_artifacts(awkward_values())
+  )
   writeBin(serialize(content, NULL), values)
   script <- test_path("fixtures", "make_store.py")
   printed <- withr::with_envvar(
@@ -66,16 +70,16 @@ singular_matrix <- structure(
   class = c("singular_matrix", "error", "condition")
 )
 
-# Artifacts of the end step: what an R worker would send.
+# Artifacts of the end step.
 end_artifacts <- list(
   accuracy = 0.75,
   coefficients = c(intercept = 37.3, wt = -5.3),
   predictions = data.frame(id = 1:3, label = factor(c("a", "b", NA)))
 )
 
-stored_artifacts <- function() {
-  encode <- function(name) c(list(name = name), encode_artifact(end_artifacts[[name]]))
-  lapply(names(end_artifacts), encode)
+# Artifacts as an R worker sends them.
+sent_artifacts <- function(values) {
+  lapply(names(values), function(name) c(list(name = name), encode_artifact(values[[name]])))
 }
 
 # Ids, times and durations differ in each run of the tests.
@@ -83,5 +87,5 @@ hide_volatile <- function(lines) {
   lines <- gsub("[0-9]{16}", "<run>", lines)
   lines <- gsub("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC", "<time>", lines)
   lines <- gsub("[0-9.]+ s\\b", "<duration>", lines)
-  gsub("local@[^ >]+", "local@<store>", lines)
+  gsub("local@\\S*[^.>[:space:]]", "local@<store>", lines)
 }

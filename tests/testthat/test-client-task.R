@@ -133,3 +133,14 @@ test_that("what is not there is an error that names what is", {
     task_client$new(paste0(runs$successful, "/end/99"))
   })
 })
+
+test_that("every kind of R value comes back identical through the client", {
+  runs <- local_store()
+  task <- task_client$new(paste0(runs$successful, "/join/5"))
+  values <- awkward_values()
+
+  expect_setequal(task$artifacts, names(values))
+  for (name in names(values)) {
+    expect_identical(task$artifact(name), values[[name]], label = name)
+  }
+})
