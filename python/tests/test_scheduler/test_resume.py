@@ -128,6 +128,16 @@ def test_steps_after_the_one_asked_for_run_again_even_if_it_is_passed_by():
     ]
 
 
+def test_a_cloned_foreach_may_be_larger_than_the_limit_of_the_resumed_run():
+    scheduler = Scheduler(FLOW, {}, Limits(max_num_splits=1), origin())
+    scheduler.handle(RunStarted())
+    scheduler.handle(TaskCloned(TaskKey("start"), Outcome()))
+
+    following = scheduler.handle(TaskCloned(TaskKey("a"), Outcome(num_splits=2)))
+
+    assert [type(action).__name__ for action in following] == ["CloneTask", "LaunchAttempt"]
+
+
 def test_clones_do_not_take_worker_slots_and_carry_their_parents():
     scheduler = Scheduler(FLOW, {}, Limits(max_workers=1), origin())
     start, a, b = map(TaskKey, ("start", "a", "b"))

@@ -342,23 +342,24 @@ class Scheduler:
 
     def _complete(self, task: _Task, event: TaskEvent, outcome: Outcome) -> list[Action]:
         """The task's results are stored: go on to what follows, unless the run stops."""
-        failure = self._misfit(task.key.step, outcome) if self._phase == "running" else None
+        failure = self._misfit(task, outcome) if self._phase == "running" else None
         if failure is not None:
             return self._fail(task, event, failure)
         self._move(task, "done", event)
         return self._follow(task, outcome) if self._phase == "running" else []
 
-    def _misfit(self, name: str, outcome: Outcome) -> Failure | None:
-        """Why the run cannot go on with what a task decided, or None."""
-        step, limit, splits = (
-            self._flow.steps[name],
-            self._limits.max_num_splits,
-            outcome.num_splits,
-        )
+    def _misfit(self, task: _Task, outcome: Outcome) -> Failure | None:
+        """Why the run cannot go on with what a task decided, or None.
+
+        A cloned task was let through when it ran: the limit guards against a foreach that nobody
+        meant, and this one is known.
+        """
+        name, splits = task.key.step, outcome.num_splits
+        step, limit = self._flow.steps[name], self._limits.max_num_splits
         message = ""
         if step.is_foreach and not splits:
             message = f"Step `{name}` did not tell how many items `{step.foreach}` has."
-        elif step.is_foreach and splits is not None and splits > limit:
+        elif step.is_foreach and splits is not None and splits > limit and not task.cloned:
             message = (
                 f"The foreach over `{step.foreach}` has {splits} splits, more than the {limit} "
                 f"that are allowed. Allow them with `--max-num-splits {splits}`."
