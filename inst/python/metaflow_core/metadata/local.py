@@ -15,15 +15,25 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metaflow_core.errors import RecordCorrupted, RunNotFound, StoreUnavailable
 from metaflow_core.files import PUBLIC, FileTree, locked
 from metaflow_core.metadata import tags as tagging
-from metaflow_core.metadata.provider import ArtifactRecord, Identity, MetaDatum, ObjectRecord
+from metaflow_core.metadata.provider import (
+    ArtifactRecord,
+    Identity,
+    MetaDatum,
+    ObjectRecord,
+    RunFilter,
+)
 from metaflow_core.model.flow import PARAMETERS
 from metaflow_core.model.pathspec import Pathspec
+
+if TYPE_CHECKING:
+    from metaflow_core.metadata.index import RunIndex
 
 _LOG = logging.getLogger(__name__)
 _LEVEL_KEYS = ("flow_id", "run_number", "step_name", "task_id")
@@ -32,6 +42,7 @@ _PRIVATE_THAT_ARE_READ = {"_success", "_task_ok", "_exception", "_foreach_stack"
 """Metaflow's own artifacts that its client asks for; all are in data.json."""
 
 _TAG_ATTEMPTS = 20
+_ALL = RunFilter()
 
 
 class LocalMetadata:
@@ -178,20 +189,25 @@ class LocalMetadata:
 
     def children(self, parent: Pathspec | None) -> list[ObjectRecord]:
         """See `MetadataProvider.children`; an object whose record is damaged is left out."""
-        below = [
-            entry.name
-            for entry in self._files.entries("" if parent is None else str(parent))
-            if entry.name not in ("_meta", "data") and entry.is_dir()
-        ]
-        children = [Pathspec(name) if parent is None else parent.child(name) for name in below]
-        run = _run_of(children[0]) if children else None
-        run_record = None if run is None else self._read_or_warn(_self(run))
-        found = [
-            _object(child, record, record if run is None else run_record)
-            for child in children
-            if (record := self._read_or_warn(_self(child))) is not None
-        ]
-        return sorted(found, key=_age, reverse=True)
+        if parent is not None and parent.level == "flow":
+            return self.runs(parent.flow)
+        return self._scan(parent)
+
+    def runs(self, flow: str, which: RunFilter = _ALL) -> list[ObjectRecord]:
+        """See `MetadataProvider.runs`; a run whose record is damaged is left out."""
+        if self._index is None:
+            return [run for run in self._scan(Pathspec(flow)) if which.admits(run)][: which.limit]
+        found = self._index.runs(flow, which)
+        return [_object(Pathspec(flow, run), record, record) for run, record in found.items()]
+
+    def outcomes(self, flow: str) -> Mapping[str, Any]:
+        """See `MetadataProvider.outcomes`."""
+        return {} if self._index is None else self._index.outcomes(flow)
+
+    def keep_outcomes(self, flow: str, outcomes: Mapping[str, Any]) -> None:
+        """See `MetadataProvider.keep_outcomes`."""
+        if self._index is not None:
+            self._index.keep_outcomes(flow, outcomes)
 
     def task_metadata(self, task: Pathspec) -> list[dict[str, Any]]:
         """See `MetadataProvider.task_metadata`; oldest first."""
@@ -211,6 +227,31 @@ class LocalMetadata:
     def run_state(self, run: Pathspec) -> Mapping[str, Any] | None:
         """See `MetadataProvider.run_state`."""
         return self._read_or_warn(_heartbeat(run))
+
+    @cached_property
+    def _index(self) -> RunIndex | None:
+        try:
+            # Only readers need SQLite, and not every Python has it.
+            from metaflow_core.metadata.index import RunIndex
+        except ImportError:
+            return None
+        return RunIndex(self.root, lambda flow, run: self._read_or_warn(_self(Pathspec(flow, run))))
+
+    def _scan(self, parent: Pathspec | None) -> list[ObjectRecord]:
+        below = [
+            entry.name
+            for entry in self._files.entries("" if parent is None else str(parent))
+            if entry.name not in ("_meta", "data") and entry.is_dir()
+        ]
+        children = [Pathspec(name) if parent is None else parent.child(name) for name in below]
+        run = _run_of(children[0]) if children else None
+        run_record = None if run is None else self._read_or_warn(_self(run))
+        found = [
+            _object(child, record, record if run is None else run_record)
+            for child in children
+            if (record := self._read_or_warn(_self(child))) is not None
+        ]
+        return sorted(found, key=_age, reverse=True)
 
     def _register_step(self, step: Pathspec, identity: Identity) -> None:
         if step not in self._steps:

@@ -77,6 +77,30 @@ class ObjectRecord:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs of a flow are asked for.
+
+    Args:
+        tags: Tags, the user's or the system's, that a run must have, all of them.
+        since, until: When it was registered, in seconds since 1970; *until* is excluded.
+        limit: How many at most, the newest.
+    """
+
+    tags: Sequence[str] = ()
+    since: float | None = None
+    until: float | None = None
+    limit: int | None = None
+
+    def admits(self, run: ObjectRecord) -> bool:
+        """Whether a run is asked for, but for the limit."""
+        return (
+            {*run.tags, *run.system_tags}.issuperset(self.tags)
+            and (self.since is None or run.created_at >= self.since)
+            and (self.until is None or run.created_at < self.until)
+        )
+
+
 class MetadataProvider(Protocol):
     """Registers and finds objects.
 
@@ -131,6 +155,18 @@ class MetadataProvider(Protocol):
 
     def children(self, parent: Pathspec | None) -> list[ObjectRecord]:
         """Flows (of None), runs, steps or tasks below; newest first, as in stock Metaflow."""
+        ...
+
+    def runs(self, flow: str, which: RunFilter = ...) -> list[ObjectRecord]:
+        """Runs of a flow, newest first; fast where there are many of them."""
+        ...
+
+    def outcomes(self, flow: str) -> Mapping[str, Any]:
+        """What `keep_outcomes` was told, by run id; it may have been forgotten."""
+        ...
+
+    def keep_outcomes(self, flow: str, outcomes: Mapping[str, Any]) -> None:
+        """Keep JSON data that was worked out about runs (by id) that will not change any more."""
         ...
 
     def task_metadata(self, task: Pathspec) -> list[dict[str, Any]]:
