@@ -93,15 +93,15 @@ flow_client <- R6::R6Class("FlowClient",
 
     #' @field finished_at `[POSIXct(1)]` When the newest run reached its end, UTC; `NULL` if it has
     #'   not.
-    finished_at = function() as_time(private$now()$finished_at),
+    finished_at = function() as_time(private$fact("finished_at")),
 
     #' @field latest_run `[character(1)]` Id of the newest run, finished or not; `NULL` if there is
     #'   none.
-    latest_run = function() private$now()$latest_run,
+    latest_run = function() private$fact("latest_run"),
 
     #' @field latest_successful_run `[character(1)]` Id of the newest run that succeeded; `NULL` if
     #'   none has.
-    latest_successful_run = function() private$now()$latest_successful_run,
+    latest_successful_run = function() private$fact("latest_successful_run"),
 
     #' @field runs `[character]` Ids of all runs, newest first.
     runs = function() self$get_values()

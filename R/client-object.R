@@ -23,7 +23,7 @@ metaflow_object <- R6::R6Class("metaflow_object",
     #' @param pathspec `[character(1)]` `Flow`, `Flow/run`, `Flow/run/step` or
     #'   `Flow/run/step/task`.
     initialize = function(pathspec) {
-      private$at <- private$describe(pathspec)
+      private$at <- private$describe(pathspec, only = list())
     },
 
     #' @description Whether the object is in the current namespace.
@@ -31,7 +31,7 @@ metaflow_object <- R6::R6Class("metaflow_object",
     is_in_namespace = function() {
       tryCatch(
         {
-          private$now()
+          private$describe(self$pathspec, only = list())
           TRUE
         },
         metaflow_not_in_namespace = function(error) FALSE
@@ -50,7 +50,7 @@ metaflow_object <- R6::R6Class("metaflow_object",
     #'   task.
     #' @return `[character]`
     get_values = function() {
-      as_text(private$now()[[private$child_ids]])
+      as_text(private$fact(private$child_ids))
     },
 
     #' @description The object one level up.
@@ -82,13 +82,18 @@ metaflow_object <- R6::R6Class("metaflow_object",
     # What was known of the object when it was looked up; only what never changes is read from it.
     at = NULL,
 
-    describe = function(pathspec) {
-      ask(paste0("describe_", private$kind), pathspec = pathspec, call = NULL)
+    # What the core knows of it. Some facts of a large run or flow take long to find out, so `only`
+    # names those that are wanted; NULL is all.
+    describe = function(pathspec, only = NULL) {
+      ask(paste0("describe_", private$kind), pathspec = pathspec, only = only, call = NULL)
     },
 
-    # What is known of the object now.
     now = function() {
       private$describe(private$at$pathspec)
+    },
+
+    fact = function(name) {
+      private$describe(private$at$pathspec, only = list(name))[[name]]
     }
   ),
   active = list(
@@ -106,13 +111,13 @@ metaflow_object <- R6::R6Class("metaflow_object",
     created_at = function() as_time(private$at$created_at),
 
     #' @field tags `[character]` Tags of the run it belongs to: the user's and the system's.
-    tags = function() as_text(private$now()$tags),
+    tags = function() as_text(private$fact("tags")),
 
     #' @field user_tags `[character]` Those of the tags that users gave.
-    user_tags = function() as_text(private$now()$user_tags),
+    user_tags = function() as_text(private$fact("user_tags")),
 
     #' @field system_tags `[character]` Those that Metaflow gave, such as `"user:ada"`.
-    system_tags = function() as_text(private$now()$system_tags)
+    system_tags = function() as_text(private$fact("system_tags"))
   )
 )
 

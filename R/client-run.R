@@ -96,7 +96,7 @@ run_client <- R6::R6Class("RunClient",
     #' @param ... Not used.
     #' @return `[character(1)]`
     format = function(...) {
-      sprintf("<run %s: %s>", self$pathspec, private$now()$status)
+      sprintf("<run %s: %s>", self$pathspec, private$fact("status"))
     },
 
     #' @description Print the run in a few lines; for a failed run, where to look next.
@@ -143,49 +143,49 @@ run_client <- R6::R6Class("RunClient",
   active = list(
     #' @field origin_run_id `[character(1)]` Id of the run that this one resumed; `NULL` if it
     #'   resumed none.
-    origin_run_id = function() private$now()$origin_run_id,
+    origin_run_id = function() private$fact("origin_run_id"),
 
     #' @field user `[character(1)]` Who ran it.
     user = function() private$at$user,
 
     #' @field failed_tasks `[character]` Pathspecs of the tasks that failed.
-    failed_tasks = function() as_text(private$now()$failed_tasks),
+    failed_tasks = function() as_text(private$fact("failed_tasks")),
 
     #' @field super_ The methods of the base class, [metaflow_object].
     super_ = function() super,
 
     #' @field status `[character(1)]` `"running"`, `"successful"`, `"failed"` or `"unknown"`: not
     #'   finished, and not heard of for a while.
-    status = function() private$now()$status,
+    status = function() private$fact("status"),
 
     #' @field code Named list about the code package of the run; `NULL` if it has none, as runs on
     #'   this machine.
-    code = function() private$now()$code,
+    code = function() private$fact("code"),
 
     #' @field end_task `[character(1)]` Id of the task of the step `end`; `NULL` if it has not
     #'   been reached.
-    end_task = function() private$now()$end_task,
+    end_task = function() private$fact("end_task"),
 
     #' @field finished `[logical(1)]` Whether the step `end` has finished.
-    finished = function() private$now()$finished,
+    finished = function() private$fact("finished"),
 
     #' @field finished_at `[POSIXct(1)]` When it has, UTC; `NULL` if it has not.
-    finished_at = function() as_time(private$now()$finished_at),
+    finished_at = function() as_time(private$fact("finished_at")),
 
     #' @field successful `[logical(1)]` Whether the step `end` has succeeded.
-    successful = function() private$now()$successful,
+    successful = function() private$fact("successful"),
 
     #' @field steps `[character]` Names of the steps that have tasks, in the order of the graph.
     steps = function() self$get_values(),
 
     #' @field artifacts `[character]` Names of the artifacts of the step `end`; empty if it has not
     #'   been reached.
-    artifacts = function() as_text(private$now()$artifacts),
+    artifacts = function() as_text(private$fact("artifacts")),
 
     #' @field parameters Named list of the values of the run's parameters; `NULL` for one that had
     #'   no value.
     parameters = function() {
-      names <- as_text(private$now()$parameters)
+      names <- as_text(private$fact("parameters"))
       lapply(rlang::set_names(names), function(name) {
         tryCatch(
           load_artifact(paste(self$pathspec, "_parameters", "0", name, sep = "/")),

@@ -91,22 +91,22 @@ step_client <- R6::R6Class("StepClient",
 
     #' @field finished_at `[POSIXct(1)]` When the last of its tasks finished, UTC; `NULL` if one
     #'   has not.
-    finished_at = function() as_time(private$now()$finished_at),
+    finished_at = function() as_time(private$fact("finished_at")),
 
     #' @field status `[character(1)]` `"running"`, `"successful"`, `"failed"` or `"unknown"`, after
     #'   its tasks.
-    status = function() private$now()$status,
+    status = function() private$fact("status"),
 
     #' @field a_task `[character(1)]` Id of one of the tasks: the first. `NULL` if there is none.
-    a_task = function() private$now()$a_task,
+    a_task = function() private$fact("a_task"),
 
     #' @field tasks `[character]` Ids of all tasks, in the order of the foreach.
     tasks = function() self$get_values(),
 
     #' @field parent_steps `[character]` Names of the steps that lead to this one.
-    parent_steps = function() as_text(private$now()$parent_steps),
+    parent_steps = function() as_text(private$fact("parent_steps")),
 
     #' @field child_steps `[character]` Names of the steps that this one leads to.
-    child_steps = function() as_text(private$now()$child_steps)
+    child_steps = function() as_text(private$fact("child_steps"))
   )
 )

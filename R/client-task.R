@@ -60,7 +60,7 @@ task_client <- R6::R6Class("TaskClient",
     #' @param ... Not used.
     #' @return `[character(1)]`
     format = function(...) {
-      sprintf("<task %s: %s>", self$pathspec, private$now()$status)
+      sprintf("<task %s: %s>", self$pathspec, private$fact("status"))
     },
 
     #' @description Print the task in a few lines; if it failed, the error and where it came from.
@@ -107,52 +107,52 @@ task_client <- R6::R6Class("TaskClient",
 
     #' @field status `[character(1)]` `"running"`, `"successful"`, `"failed"`, `"caught"` (it
     #'   failed, and [catch()] let the run go on) or `"unknown"` (its run was lost).
-    status = function() private$now()$status,
+    status = function() private$fact("status"),
 
     #' @field exception The R condition that made the task fail: its class, message, call and
     #'   fields as they were, and a data frame `frames` (`call`, `file`, `line`) with the user's
     #'   functions, outermost first. For a task that was not written in R, a condition of class
     #'   `metaflow_python_error`. `NULL` if the task did not fail.
-    exception = function() as_exception(private$now()$exception),
+    exception = function() as_exception(private$fact("exception")),
 
     #' @field finished `[logical(1)]` Whether it has ended, well or not.
-    finished = function() private$now()$finished,
+    finished = function() private$fact("finished"),
 
     #' @field finished_at `[POSIXct(1)]` When it ended, UTC; `NULL` if it has not.
-    finished_at = function() as_time(private$now()$finished_at),
+    finished_at = function() as_time(private$fact("finished_at")),
 
     #' @field successful `[logical(1)]` Whether it has ended well.
-    successful = function() private$now()$successful,
+    successful = function() private$fact("successful"),
 
     #' @field code Named list about the code package of the run; `NULL` if it has none.
-    code = function() private$now()$code,
+    code = function() private$fact("code"),
 
     #' @field index `[integer(1)]` Position in the innermost foreach, counted from 0; `NULL`
     #'   outside of one.
-    index = function() private$now()$index,
+    index = function() private$fact("index"),
 
     #' @field foreach_stack Data frame with a row for each enclosing foreach, outermost first:
     #'   `step`, `var` (the artifact that was fanned out), `num_splits`, `index` (counted from 0),
     #'   `value` (the item as short text).
-    foreach_stack = function() as_rows(private$now()$foreach_stack, frame_columns),
+    foreach_stack = function() as_rows(private$fact("foreach_stack"), frame_columns),
 
     #' @field attempt `[integer(1)]` The last attempt, counted from 0.
-    attempt = function() private$now()$attempt,
+    attempt = function() private$fact("attempt"),
 
     #' @field attempts Data frame with a row for each attempt: `number` (counted from 0),
     #'   `started_at`, `finished_at` (UTC), `ok`.
-    attempts = function() as_data_frame(private$now()$attempts),
+    attempts = function() as_data_frame(private$fact("attempts")),
 
     #' @field origin_pathspec `[character(1)]` The task that this one was cloned from on resume;
     #'   `NULL` if it was run.
-    origin_pathspec = function() private$now()$origin_pathspec,
+    origin_pathspec = function() private$fact("origin_pathspec"),
 
     #' @field metadata_dict Named list of the facts that were recorded about the task.
-    metadata_dict = function() private$now()$metadata_dict,
+    metadata_dict = function() private$fact("metadata_dict"),
 
     #' @field runtime_name `[character(1)]` Where it was run from, such as `"dev"`; `NULL` if that
     #'   is not known.
-    runtime_name = function() private$now()$runtime_name,
+    runtime_name = function() private$fact("runtime_name"),
 
     #' @field stdout `[character(1)]` What it printed.
     stdout = function() ask("log", pathspec = self$pathspec, stream = "stdout"),
@@ -164,10 +164,10 @@ task_client <- R6::R6Class("TaskClient",
     artifacts = function() self$get_values(),
 
     #' @field parents `[character]` Pathspecs of the tasks that it came after.
-    parents = function() as_text(private$now()$parents),
+    parents = function() as_text(private$fact("parents")),
 
     #' @field children `[character]` Pathspecs of the tasks that came after it.
-    children = function() as_text(private$now()$children)
+    children = function() as_text(private$fact("children"))
   )
 )
 

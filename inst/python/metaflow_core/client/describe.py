@@ -8,9 +8,10 @@ for its id.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -23,89 +24,95 @@ from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Failure
 
 Table = dict[str, list[Any]]
+Facts = Mapping[str, Callable[[], Any]]
 
 STREAMS = (mflog.STDOUT, mflog.STDERR)
 
 _ATTEMPT_COLUMNS = ("number", "started_at", "finished_at", "ok")
 
 
-def flow(*, pathspec: str) -> dict[str, Any]:
-    """A flow and the ids of its runs, newest first."""
+def flow(*, pathspec: str, only: Sequence[str] | None = None) -> dict[str, Any]:
+    """A flow and the ids of its runs, newest first; see `_told` for *only*."""
     found = Flow(pathspec)
-    latest, successful = found.latest_run, found.latest_successful_run
-    return {
-        **_common(found),
-        "finished_at": _seconds(latest.finished_at) if latest else None,
-        "latest_run": latest.id if latest else None,
-        "latest_successful_run": successful.id if successful else None,
-        "runs": [run.id for run in found],
+    facts: Facts = {
+        "finished_at": lambda: _seconds(found.latest_run.finished_at) if found.latest_run else None,
+        "latest_run": lambda: _id(found.latest_run),
+        "latest_successful_run": lambda: _id(found.latest_successful_run),
+        "runs": lambda: [run.id for run in found],
     }
+    return _told(found, facts, only)
 
 
-def run(*, pathspec: str) -> dict[str, Any]:
-    """A run, the steps that it has reached in the order of the graph, and what failed in it."""
+def run(*, pathspec: str, only: Sequence[str] | None = None) -> dict[str, Any]:
+    """A run, the steps that it has reached in the order of the graph, and what failed in it.
+
+    See `_told` for *only*.
+    """
     found = Run(resolved(pathspec))
-    end = found.end_task
-    return {
-        **_common(found),
-        "status": found.status,
-        "finished": found.finished,
-        "successful": found.successful,
-        "finished_at": _seconds(found.finished_at),
-        "duration_s": found.duration_s,
-        "end_task": end.id if end else None,
-        "artifacts": _public_artifacts(end) if end else [],
-        "steps": [step.id for step in found.steps_in_order()],
-        "failed_tasks": [task.pathspec for task in found.failed_tasks],
-        "parameters": found.parameters,
-        "origin_run_id": found.origin_run_id,
-        "code": _code(found.code),
+    facts: Facts = {
+        "status": lambda: found.status,
+        "finished": lambda: found.finished,
+        "successful": lambda: found.successful,
+        "finished_at": lambda: _seconds(found.finished_at),
+        "duration_s": lambda: found.duration_s,
+        "end_task": lambda: _id(found.end_task),
+        "artifacts": lambda: _public_artifacts(found.end_task) if found.end_task else [],
+        "steps": lambda: [step.id for step in found.steps_in_order()],
+        "failed_tasks": lambda: [task.pathspec for task in found.failed_tasks],
+        "parameters": lambda: found.parameters,
+        "origin_run_id": lambda: found.origin_run_id,
+        "code": lambda: _code(found.code),
     }
+    return _told(found, facts, only)
 
 
-def step(*, pathspec: str) -> dict[str, Any]:
-    """A step of a run and the ids of its tasks, first one first."""
+def step(*, pathspec: str, only: Sequence[str] | None = None) -> dict[str, Any]:
+    """A step of a run and the ids of its tasks, first one first; see `_told` for *only*."""
     found = Step(resolved(pathspec))
-    tasks = found.tasks_in_order()
-    statuses = {task.id: task.status for task in tasks}
-    return {
-        **_common(found),
-        "status": standing.of_step(statuses.values()),
-        "finished_at": _seconds(found.finished_at),
-        "tasks": [task.id for task in tasks],
-        "a_task": tasks[0].id if tasks else None,
-        "failed_tasks": [task.pathspec for task in tasks if statuses[task.id] == "failed"],
-        "parent_steps": [other.id for other in found.parent_steps],
-        "child_steps": [other.id for other in found.child_steps],
+    tasks = cache(found.tasks_in_order)
+    statuses = cache(lambda: {task.pathspec: task.status for task in tasks()})
+    facts: Facts = {
+        "status": lambda: standing.of_step(statuses().values()),
+        "finished_at": lambda: _seconds(found.finished_at),
+        "tasks": lambda: [task.id for task in tasks()],
+        "a_task": lambda: _id(next(iter(tasks()), None)),
+        "failed_tasks": lambda: [name for name, how in statuses().items() if how == "failed"],
+        "parent_steps": lambda: [other.id for other in found.parent_steps],
+        "child_steps": lambda: [other.id for other in found.child_steps],
     }
+    return _told(found, facts, only)
 
 
-def task(*, pathspec: str, attempt: int | None = None) -> dict[str, Any]:
-    """A task: how it went, its place in the graph, and the names of its artifacts."""
+def task(
+    *, pathspec: str, attempt: int | None = None, only: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """A task: how it went, its place in the graph, and the names of its artifacts.
+
+    See `_told` for *only*.
+    """
     found = Task(resolved(pathspec), attempt)
-    failure = found.failure
-    names = _public_artifacts(found)
-    return {
-        **_common(found),
-        "status": found.status,
-        "finished": found.finished,
-        "successful": found.successful,
-        "finished_at": _seconds(found.finished_at),
-        "duration_s": found.duration_s,
-        "exception": _exception(failure) if failure else None,
-        "index": found.index,
-        "foreach_stack": [_frame(frame) for frame in found.foreach_stack],
-        "metadata_dict": found.metadata_dict,
-        "runtime_name": found.runtime_name,
-        "attempt": found.current_attempt,
-        "attempts": _table([asdict(one) for one in found.attempts], _ATTEMPT_COLUMNS),
-        "origin_pathspec": found.origin_pathspec,
-        "parents": list(found.parent_task_pathspecs),
-        "children": list(found.child_task_pathspecs),
+    names = cache(lambda: _public_artifacts(found))
+    facts: Facts = {
+        "status": lambda: found.status,
+        "finished": lambda: found.finished,
+        "successful": lambda: found.successful,
+        "finished_at": lambda: _seconds(found.finished_at),
+        "duration_s": lambda: found.duration_s,
+        "exception": lambda: _exception(found.failure),
+        "index": lambda: found.index,
+        "foreach_stack": lambda: [_frame(frame) for frame in found.foreach_stack],
+        "metadata_dict": lambda: found.metadata_dict,
+        "runtime_name": lambda: found.runtime_name,
+        "attempt": lambda: found.current_attempt,
+        "attempts": lambda: _table([asdict(one) for one in found.attempts], _ATTEMPT_COLUMNS),
+        "origin_pathspec": lambda: found.origin_pathspec,
+        "parents": lambda: list(found.parent_task_pathspecs),
+        "children": lambda: list(found.child_task_pathspecs),
         "artifacts": names,
-        "private_artifacts": sorted(set(found.artifact_names) - set(names)),
-        "code": _code(found.code),
+        "private_artifacts": lambda: sorted(set(found.artifact_names) - set(names())),
+        "code": lambda: _code(found.code),
     }
+    return _told(found, facts, only)
 
 
 def artifact(*, pathspec: str) -> dict[str, Any]:
@@ -246,9 +253,7 @@ def log_lines(*, pathspec: str, stream: str = "both", attempt: int | None = None
     return _table(rows, ("at", "source", "stream", "text"))
 
 
-def _lines(
-    pathspec: str, stream: str, attempt: int | None
-) -> Iterator[tuple[str, mflog.LogLine]]:
+def _lines(pathspec: str, stream: str, attempt: int | None) -> Iterator[tuple[str, mflog.LogLine]]:
     """Each line with its stream; one without a time stays behind the line that it follows."""
     found = Task(resolved(pathspec), attempt)
     streams = STREAMS if stream == "both" else (stream,)
@@ -308,6 +313,27 @@ def resolved(pathspec: str) -> str:
     return "/".join((spec.flow, found.id, *spec.parts[2:]))
 
 
+def _told(thing: MetaflowObject[Any], facts: Facts, only: Sequence[str] | None) -> dict[str, Any]:
+    """What *thing* is, and those of *facts* that are wanted.
+
+    Some facts are only known once every task of a run, or every run of a flow, has been looked
+    at; a caller that wants one fact should not wait for those.
+
+    Args:
+        thing: What is described.
+        facts: How to find out each fact, by name.
+        only: Names of the facts that are wanted; all with None.
+    """
+    return {
+        **_common(thing),
+        **{name: find() for name, find in facts.items() if only is None or name in only},
+    }
+
+
+def _id(thing: MetaflowObject[Any] | None) -> str | None:
+    return None if thing is None else thing.id
+
+
 def _common(thing: MetaflowObject[Any]) -> dict[str, Any]:
     return {
         "id": thing.id,
@@ -329,7 +355,9 @@ def _public_artifacts(task: Task) -> list[str]:
     return sorted(name for name in task.artifact_names if not name.startswith("_"))
 
 
-def _exception(failure: Failure) -> dict[str, Any]:
+def _exception(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
     return {
         "kind": failure.kind,
         "message": failure.message,
