@@ -6,9 +6,10 @@ list stays a list.
 
 Plain data is `None`, `bool`, `int`, `float`, `str`, `bytes`, a list of plain data, or a dict with
 string keys. In R these are `NULL`, `TRUE`, `1L`, `1`, `"a"`, a raw vector, an unnamed list and a
-named list. Reading is wider than writing: an R vector of length one is a scalar, any other vector
-is a list, `NA` is `None`, a named list is a dict. Attributes other than names are dropped, but for
-`Classed`, which writes a named list that has an R class.
+named list; an integer of more than 32 bits is a double. Reading is wider than writing: an R vector
+of length one is a scalar, any other vector is a list, `NA` is `None`, a symbol is a string, a named
+list is a dict, in which the last of several elements of one name counts. Attributes other than
+names of a list are dropped, but for `Classed`, which writes a named list that has an R class.
 
 Source of the format: R Internals, section 1.8 "Serialization Formats"; version 2 is written (all
 R since 1.4 reads it), versions 2 and 3 in XDR or native little-endian binary are read.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
 
 Plain = Any
@@ -27,16 +28,21 @@ Plain = Any
 
 _SYM, _PAIRLIST, _CHAR = 1, 2, 9
 _LGL, _INT, _REAL, _COMPLEX, _STR, _VEC, _RAW = 10, 13, 14, 15, 16, 19, 24
-_REFERENCE, _NIL = 255, 254
-_GLOBAL_ENV, _EMPTY_ENV, _BASE_ENV, _MISSING, _BASE_NAMESPACE = 253, 242, 241, 251, 247
-_ALTREP = 238
+_REFERENCE, _NIL, _ALTREP = 255, 254, 238
 _HAS_OBJECT, _HAS_ATTRIBUTES, _HAS_TAG = 0x100, 0x200, 0x400
-_UTF8 = 1 << 15
+_LATIN1, _UTF8 = 1 << 14, 1 << 15
 _INT_MAX = 2**31 - 1
 _NA_INT = -(2**31)
 _NA_REAL_LOW_WORD = 1954
 """R's `NA_real_` is the NaN whose low word is 1954 (R Internals, section 3.4)."""
 _NA_REAL_BITS = 0x7FF00000000007A2
+_LONG = -1
+"""In place of a length of 2^31 or more, whose upper and lower word follow."""
+_MOST_COMPACT = 10_000_000
+"""Longest compact sequence that is read: damaged bytes can ask for one of any length."""
+
+MAGIC = (b"X\n", b"B\n")
+"""How a serialization begins, in XDR and in native binary."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,14 @@ def dumps(value: Plain) -> bytes:
     """Encode plain data as R `serialize()` bytes (XDR, version 2).
 
     Raises:
-        NotPlain: If *value* holds anything but plain data.
+        NotPlain: If *value* holds anything but plain data, or what R has no form of: a text with
+            a NUL character, an integer beyond the doubles.
     """
     parts: list[bytes] = [b"X\n", struct.pack(">iii", 2, 0x00020300, 0x00020300)]
-    _write(value, parts)
+    try:
+        _write(value, parts)
+    except (struct.error, OverflowError, UnicodeError, RecursionError) as error:
+        raise NotPlain(f"the value has no form in R: {error}") from error
     return b"".join(parts)
 
 
@@ -92,8 +102,11 @@ def loads(data: bytes | bytearray | memoryview) -> Plain:
     """
     try:
         return _Reader(memoryview(data)).read_all()
-    except (struct.error, IndexError) as error:
-        raise NotPlain(f"the serialization is cut off or damaged: {error}") from error
+    except NotPlain:
+        raise
+    except Exception as error:
+        # Damaged bytes can mean anything, and so raise anything.
+        raise NotPlain(f"the serialization is cut off or damaged: {error!r}") from error
 
 
 def _write(value: Plain, parts: list[bytes]) -> None:
@@ -110,7 +123,8 @@ def _write(value: Plain, parts: list[bytes]) -> None:
             parts.append(struct.pack(">ii", _STR, 1))
             parts.append(_char(value))
         case bytes() | bytearray() | memoryview():
-            parts += [struct.pack(">ii", _RAW, len(value)), bytes(value)]
+            data = bytes(value)
+            parts += [_head(_RAW, len(data)), data]
         case Classed():
             _write_items(value.fields.values(), _VEC | _HAS_OBJECT | _HAS_ATTRIBUTES, parts)
             names = {"names": list(value.fields), "class": list(value.classes)}
@@ -127,9 +141,15 @@ def _write(value: Plain, parts: list[bytes]) -> None:
 
 
 def _write_items(items: Collection[Plain], flags: int, parts: list[bytes]) -> None:
-    parts.append(struct.pack(">ii", flags, len(items)))
+    parts.append(_head(flags, len(items)))
     for item in items:
         _write(item, parts)
+
+
+def _head(flags: int, length: int) -> bytes:
+    if length <= _INT_MAX:
+        return struct.pack(">ii", flags, length)
+    return struct.pack(">iiII", flags, _LONG, length >> 32, length & 0xFFFFFFFF)
 
 
 def _write_vector(vector: Vector, parts: list[bytes]) -> None:
@@ -137,8 +157,10 @@ def _write_vector(vector: Vector, parts: list[bytes]) -> None:
     flags = _HAS_ATTRIBUTES if vector.attributes else 0
     flags |= _HAS_OBJECT if "class" in vector.attributes else 0
     kinds = {bool: _LGL, int: _INT, float: _REAL, complex: _COMPLEX, str: _STR}
-    kind = kinds[type(known)]
-    parts.append(struct.pack(">ii", flags | kind, len(vector.values)))
+    kind = kinds.get(type(known), 0)
+    if not kind:
+        raise NotPlain(f"{type(known).__name__} is not an element of an R vector")
+    parts.append(_head(flags | kind, len(vector.values)))
     for value in vector.values:
         parts.append(_element(value, kind))
     if vector.attributes:
@@ -167,12 +189,14 @@ def _char(text: str | None) -> bytes:
     if text is None:
         return struct.pack(">ii", _CHAR, -1)
     encoded = text.encode("utf-8", "surrogateescape")
+    if 0 in encoded:
+        raise NotPlain("R has no text with a NUL character in it")
     return struct.pack(">ii", _CHAR | _UTF8, len(encoded)) + encoded
 
 
 def _write_attribute(name: str, values: Sequence[str], parts: list[bytes]) -> None:
     parts += [struct.pack(">ii", _PAIRLIST | _HAS_TAG, _SYM), _char(name)]
-    parts.append(struct.pack(">ii", _STR, len(values)))
+    parts.append(_head(_STR, len(values)))
     for item in values:
         if not isinstance(item, str):
             raise NotPlain(f"the key {item!r} is not a string")
@@ -190,7 +214,7 @@ class _Reader:
 
     def read_all(self) -> Plain:
         magic = bytes(self._data[:2])
-        if magic not in (b"X\n", b"B\n"):
+        if magic not in MAGIC:
             raise NotPlain("the bytes are not an R serialization")
         self._order = ">" if magic == b"X\n" else "<"
         self._at = 2
@@ -209,13 +233,13 @@ class _Reader:
 
     def _length(self) -> int:
         length = self._int()
-        if length == -1:
+        if length == _LONG:
             upper, lower = self._int(), self._int()
             length = (upper << 32) + (lower & 0xFFFFFFFF)
         return length
 
     def _take(self, count: int) -> memoryview:
-        if self._at + count > len(self._data):
+        if not 0 <= count <= len(self._data) - self._at:
             raise IndexError("unexpected end")
         taken = self._data[self._at : self._at + count]
         self._at += count
@@ -226,11 +250,10 @@ class _Reader:
 
     def _item_of(self, flags: int) -> Any:
         kind = flags & 0xFF
-        if kind in (_NIL, _GLOBAL_ENV, _EMPTY_ENV, _BASE_ENV, _MISSING, _BASE_NAMESPACE):
+        if kind == _NIL:
             return None
         if kind == _REFERENCE:
-            index = flags >> 8 or self._int()
-            return self._references[index - 1]
+            return self._reference(flags)
         if kind == _SYM:
             name = self._item()
             self._references.append(name)
@@ -238,23 +261,33 @@ class _Reader:
         if kind == _CHAR:
             return self._char(flags)
         if kind == _PAIRLIST:
-            return self._pairlist(flags)
+            tags, values = self._pairlist(flags)
+            return _plain(values, _VEC, tags if any(tags) else None)
         if kind == _ALTREP:
-            return self._altrep()
+            value, kind = self._altrep()
+            return _plain(value, kind, self._names())
         value = self._vector(kind)
-        if flags & _HAS_ATTRIBUTES:
-            names = dict(self._item() or []).get("names")
-            if kind == _VEC and names is not None:
-                return dict(zip(_as_list(names), value, strict=True))
-        if kind in (_VEC, _RAW):
-            return value
-        return value[0] if len(value) == 1 else value
+        return _plain(value, kind, self._names() if flags & _HAS_ATTRIBUTES else None)
+
+    def _reference(self, flags: int) -> Any:
+        index = flags >> 8 or self._int()
+        if index < 1:
+            raise IndexError("a reference to nothing")
+        return self._references[index - 1]
+
+    def _names(self) -> Any:
+        """The names among the attributes that follow, or None."""
+        flags = self._int()
+        if flags & 0xFF == _NIL:
+            return None
+        tags, values = self._pairlist(flags)
+        return dict(zip(tags, values, strict=True)).get("names")
 
     def _char(self, flags: int) -> str | None:
         length = self._int()
         if length == -1:
             return None
-        encoding = "utf-8" if not flags & (1 << 14) else "latin-1"
+        encoding = "latin-1" if flags & _LATIN1 else "utf-8"
         return bytes(self._take(length)).decode(encoding, "surrogateescape")
 
     def _vector(self, kind: int) -> Any:
@@ -277,44 +310,65 @@ class _Reader:
         convert = bool if kind == _LGL else int
         return [None if x == _NA_INT else convert(x) for x in integers]
 
-    def _pairlist(self, flags: int) -> list[tuple[str, Any]]:
-        pairs: list[tuple[str, Any]] = []
-        while True:
+    def _pairlist(self, flags: int) -> tuple[list[Any], list[Any]]:
+        """Tags ("" where there is none) and values."""
+        tags: list[Any] = []
+        values: list[Any] = []
+        while flags & 0xFF == _PAIRLIST:
             if flags & _HAS_ATTRIBUTES:
                 self._item()
-            tag = self._item() if flags & _HAS_TAG else ""
-            pairs.append((tag, self._item()))
+            tags.append(self._item() if flags & _HAS_TAG else "")
+            values.append(self._item())
             flags = self._int()
-            kind = flags & 0xFF
-            if kind == _NIL:
-                return pairs
-            if kind != _PAIRLIST:
-                # A dotted pair, as in the state of a deferred string.
-                pairs.append(("", self._item_of(flags)))
-                return pairs
+        if flags & 0xFF != _NIL:
+            # A dotted pair, as in the state of a deferred string.
+            tags.append("")
+            values.append(self._item_of(flags))
+        return tags, values
 
-    def _altrep(self) -> Any:
-        info, state = self._item(), self._item()
-        self._item()
-        name = info[0][1]
+    def _altrep(self) -> tuple[Any, int]:
+        """The elements of a compact vector, and its ordinary type."""
+        (name, _, kind), state = self._item(), self._item()
         if name == "compact_intseq":
-            count, first, step = (int(x) for x in state)
-            return [first + step * i for i in range(count)] if count != 1 else first
+            return _sequence(*map(int, state)), kind
         if name == "compact_realseq":
-            count, start, by = int(state[0]), state[1], state[2]
-            return [start + by * i for i in range(count)] if count != 1 else start
+            return _sequence(int(state[0]), state[1], state[2]), kind
         if name == "deferred_string":
-            return [_deferred_text(x) for x in _as_list(state[0][1])]
-        if isinstance(name, str) and name.startswith("wrap_"):
-            return state[0]
+            return [_deferred_text(x) for x in _as_list(state[0])], kind
+        if name.startswith("wrap_"):
+            return state[0] if kind in (_VEC, _RAW) else _as_list(state[0]), kind
         raise NotPlain(f"the compact R vector {name!r} is not known")
+
+
+def _plain(value: Any, kind: int, names: Any) -> Plain:
+    """A vector's elements as plain data."""
+    if kind == _VEC and names is not None and not isinstance(value, dict):
+        keys = _as_list(names)
+        if None in keys:
+            raise NotPlain("an element of a list has the name NA")
+        return dict(zip(keys, value, strict=True))
+    return value[0] if kind not in (_VEC, _RAW) and len(value) == 1 else value
+
+
+def _sequence(count: int, first: float, step: float) -> list[float]:
+    if count > _MOST_COMPACT:
+        raise NotPlain(f"a compact sequence of {count} numbers is too long")
+    return [first + step * index for index in range(count)]
 
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _deferred_text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+def _deferred_text(value: float | None) -> str | None:
+    """A number as R's `as.character()` writes it, which is done when the text is first used."""
+    if value is None or isinstance(value, int):
+        return None if value is None else str(value)
+    if not isfinite(value):
+        return "NaN" if isnan(value) else "Inf" if value > 0 else "-Inf"
+    mantissa, _, exponent = f"{value:.14e}".partition("e")
+    mantissa, power = mantissa.rstrip("0").rstrip("."), int(exponent)
+    digits = sum(map(str.isdigit, mantissa))
+    fixed = f"{value:.{max(0, digits - 1 - power)}f}"
+    scientific = f"{mantissa}e{power:+03d}"
+    return fixed if len(fixed) <= len(scientific) else scientific

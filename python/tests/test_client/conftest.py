@@ -1,8 +1,9 @@
 """A client that looks at a store of this test alone."""
 
 import pytest
-from metaflow_core import client
 from written_runs import FlowWriter
+
+from metaflow_core import client
 
 
 @pytest.fixture

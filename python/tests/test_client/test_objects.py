@@ -5,6 +5,8 @@ from datetime import datetime
 
 import pandas
 import pytest
+from written_runs import FlowWriter
+
 from metaflow_core import client, wire
 from metaflow_core.client import DataArtifact, Flow, Metaflow, RObject, Run, Step, Task
 from metaflow_core.errors import (
@@ -21,7 +23,6 @@ from metaflow_core.errors import (
     UsageError,
 )
 from metaflow_core.model.task import Failure, ForeachFrame
-from written_runs import FlowWriter
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ class where R has the type:
 | datetime                        | POSIXct; without a zone, the clock is read as UTC            |
 | timedelta                       | difftime in seconds                                          |
 | numpy array or number           | ``list(ndarray = TRUE, shape, dtype, data, fortran)``        |
+| numpy array of instants         | Date for whole days, else POSIXct in UTC (to a microsecond)  |
 | an exception of a failed task   | condition                                                    |
 | pandas data frame, if `allow`ed | data.frame, of columns of the kinds above and categories     |
 
@@ -22,6 +23,7 @@ Nothing is guessed: what has no exact form is an `ArtifactNotConvertible` that n
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -38,6 +40,11 @@ _EXACT_DOUBLE = 2**53
 
 _EPOCH = date(1970, 1, 1)
 _TIME_CLASS = ("POSIXct", "POSIXt")
+
+_UNITS_PER_S = {"D": 1, "s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""Units of numpy's instants; days are days in R too."""
+
+_NOT_A_TIME = -(2**63)
 
 
 def encode_for_r(
@@ -136,19 +143,39 @@ def _instant(value: datetime) -> datetime:
 
 
 def _array(value: Ndarray) -> Plain:
-    data = [to_r(item) for item in value.data] if isinstance(value.data, list) else value.data
-    if value.dtype[1:2] in ("M", "m", "V"):
-        raise _not_convertible(f"A numpy array of type {value.dtype!r} has no exact form in R.")
+    match value.dtype[1:2]:
+        case "M":
+            return _instants(value)
+        case "m" | "V":
+            raise _not_convertible(f"A numpy array of type {value.dtype} has no exact form in R.")
+        case "U" | "S":
+            data: Plain = _texts(bytes(value.data), value.dtype)
+        case "O":
+            data = [to_r(item) for item in value.data]
+        case _:
+            data = value.data
     return {
         "ndarray": True,
         "shape": list(value.shape),
         "dtype": value.dtype,
-        "data": _texts(data, value.dtype) if value.dtype[1:2] in ("U", "S") else data,
+        "data": data,
         "fortran": value.fortran,
     }
 
 
-def _texts(data: Any, dtype: str) -> list[str]:
+def _instants(value: Ndarray) -> Vector:
+    unit = value.dtype[3:].strip("[]")
+    if unit not in _UNITS_PER_S or len(value.shape) > 1:
+        raise _not_convertible(f"A numpy array of type {value.dtype} has no exact form in R.")
+    order = ">" if value.dtype[0] == ">" else "<"
+    counts = struct.unpack(f"{order}{len(value.data) // 8}q", bytes(value.data))
+    times = [None if count == _NOT_A_TIME else count / _UNITS_PER_S[unit] for count in counts]
+    if unit == "D":
+        return Vector(times, {"class": ["Date"]})
+    return Vector(times, {"class": _TIME_CLASS, "tzone": ["UTC"]})
+
+
+def _texts(data: bytes, dtype: str) -> list[str]:
     """The elements of an array of texts, each of which is padded with zeros."""
     width = int(dtype[2:]) * (4 if dtype[1] == "U" else 1)
     encoding = {"<": "utf-32-le", ">": "utf-32-be", "|": "latin-1"}[dtype[0]]
