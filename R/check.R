@@ -18,7 +18,9 @@ check_strings <- function(x, name, null = FALSE, call = rlang::caller_env()) {
 
 check_flag <- function(x, name, null = FALSE, call = rlang::caller_env()) {
   if (null && is.null(x)) return(invisible(x))
-  if (!isTRUE(x) && !isFALSE(x)) abort_argument(name, or_null("TRUE or FALSE", null), x, call = call)
+  if (!isTRUE(x) && !isFALSE(x)) {
+    abort_argument(name, or_null("TRUE or FALSE", null), x, call = call)
+  }
   invisible(x)
 }
 

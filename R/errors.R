@@ -58,7 +58,6 @@ abort_no_python <- function(error, call = rlang::caller_env()) {
   abort(
     c(
       "The Python side of metaflow could not be loaded.",
-      x = conditionMessage(error),
       i = "Run `metaflow::install_metaflow()` once; it makes a Python environment of its own.",
       i = paste(
         "Or set METAFLOW_PYTHON to a Python (3.11 or newer)",

@@ -1,6 +1,7 @@
 # Why an attempt failed: an R error with the frames of the user's own code, as plain data.
 
-# Evaluates `code`. Returns NULL, or a failure of that kind if it raised an error.
+# Evaluates `code`. Returns NULL, or a failure of that kind if it raised an error. Where the C stack
+# has overflowed, R tells nobody the frames.
 attempt <- function(code, kind) {
   depth <- sys.nframe()
   stack <- NULL
@@ -8,7 +9,10 @@ attempt <- function(code, kind) {
     {
       withCallingHandlers(code, error = function(error) {
         functions <- lapply(seq_len(sys.nframe()), sys.function)
-        stack <<- user_frames(sys.calls(), sys.parents(), functions, depth)
+        stack <<- tryCatch(
+          user_frames(sys.calls(), sys.parents(), functions, depth),
+          error = function(unexpected) NULL
+        )
       })
       NULL
     },
@@ -24,7 +28,7 @@ new_failure <- function(error, kind, frames) {
     message = conditionMessage(error),
     call = if (is.null(call)) "" else one_line(call),
     classes = as.list(class(error)),
-    frames = frames,
+    frames = frames %||% list(),
     condition = condition_bytes(error)
   )
 }
@@ -49,7 +53,7 @@ tell <- function(failure) {
 user_frames <- function(calls, parents, functions, depth) {
   deeper <- seq_along(calls)[seq_along(calls) > depth]
   own <- Filter(function(i) is_user_function(functions[[i]]), deeper)
-  lapply(own, function(i) {
+  lapply(ends(own), function(i) {
     srcref <- place_in_frame(i, calls, parents, functions)
     list(
       call = one_line(calls[[i]]),
@@ -57,6 +61,12 @@ user_frames <- function(calls, parents, functions, depth) {
       line = if (is.null(srcref)) 0L else as.integer(srcref)[[1]]
     )
   })
+}
+
+# Of a long stack, as an endless recursion makes, the outermost and the innermost frames.
+ends <- function(frames, outermost = 10, innermost = 20) {
+  if (length(frames) <= outermost + innermost) return(frames)
+  c(utils::head(frames, outermost), utils::tail(frames, innermost))
 }
 
 # The user's code is what no package holds.

@@ -1,7 +1,7 @@
 # What a foreach iterates over: items as vctrs counts them.
 
 # data.table indexes its tables as data frames in a package that does not say that it knows them.
-.datatable.aware <- TRUE
+.datatable.aware <- TRUE # nolint: object_name_linter. The name is data.table's.
 
 # Number of items of the foreach artifact `name`.
 foreach_size <- function(x, name = "x", call = rlang::caller_env()) {
@@ -19,7 +19,7 @@ foreach_size <- function(x, name = "x", call = rlang::caller_env()) {
     abort(
       c(
         sprintf("`foreach = \"%s\"` has no items: it is %s.", name, empty_kind(x)),
-        i = "A foreach needs at least one item; choose another way with `condition` if there is none."
+        i = "It needs at least one; a step before it can choose another way by `condition`."
       ),
       class = "foreach_empty", name = name, call = call
     )
@@ -69,5 +69,6 @@ is_iterable <- function(x) {
 empty_kind <- function(x) {
   if (is.data.frame(x)) return("a data frame without rows")
   if (length(dim(x))) return("a matrix without rows")
-  sprintf("an empty %s", if (is.object(x)) paste0("<", class(x)[[1]], ">") else typeof(x))
+  if (is.object(x)) return(sprintf("an empty <%s>", class(x)[[1]]))
+  if (is.list(x)) "an empty list" else sprintf("an empty %s vector", typeof(x))
 }

@@ -58,18 +58,12 @@ print.metaflow_inputs <- function(x, ...) {
 }
 
 #' @export
-`$<-.metaflow_input` <- function(x, name, value) {
-  abort(
-    c(
-      sprintf("AttributeError: an input is read-only, `%s` cannot be assigned.", name),
-      i = sprintf("Assign to `self$%s`.", name)
-    ),
-    class = "read_only", name = name, call = parent.frame()
-  )
+`$<-.metaflow_input` <- function(x, name, value) { # nolint: object_name_linter.
+  abort_read_only_input(name, call = parent.frame())
 }
 
 #' @export
-`[[<-.metaflow_input` <- `$<-.metaflow_input`
+`[[<-.metaflow_input` <- function(x, i, ..., value) abort_read_only_input(i, call = parent.frame())
 
 #' @export
 names.metaflow_input <- function(x) sort(names(input_objects(x)))
@@ -86,6 +80,16 @@ format.metaflow_input <- function(x, ...) {
 print.metaflow_input <- function(x, ...) {
   writeLines(format(x))
   invisible(x)
+}
+
+abort_read_only_input <- function(name, call) {
+  abort(
+    c(
+      sprintf("AttributeError: an input is read-only, `%s` cannot be assigned.", name),
+      i = sprintf("Assign to `self$%s`.", name)
+    ),
+    class = "read_only", name = name, call = call
+  )
 }
 
 pick_input <- function(inputs, name, call = parent.frame(2)) {
@@ -198,7 +202,7 @@ merge_artifacts <- function(self, inputs, exclude = NULL, include = NULL, flow =
   }
   state <- state_of(self)
   found <- artifact_versions(inputs)
-  check_included(include, names(found), state$where)
+  check_included(include, names(found))
   wanted <- if (length(include)) include else setdiff(names(found), exclude)
   wanted <- setdiff(wanted, c(state$parameters, names(self)))
   conflicts <- Filter(function(name) length(unique(found[[name]]$hash)) > 1, wanted)
@@ -223,10 +227,10 @@ artifact_versions <- function(inputs) {
   split(versions[c("hash", "position")], factor(versions$name, unique(versions$name)))
 }
 
-check_included <- function(include, known, where, call = rlang::caller_env()) {
+check_included <- function(include, known, call = rlang::caller_env()) {
   missing <- setdiff(include, known)
   if (length(missing)) {
-    abort_no_artifact(missing[[1]], known, sprintf("no input of %s", where), call = call)
+    abort_no_artifact(missing[[1]], known, "the set of inputs", call = call)
   }
 }
 

@@ -76,9 +76,8 @@ evaluate_default <- function(flow, name, context = list()) {
   if (is.character(value) && !is.null(parameter$separator)) {
     value <- paste(value, collapse = parameter$separator)
   }
-  what <- sprintf("default() of parameter %s", name)
   if (is.null(parameter$type)) return(as_plain(value))
-  as_plain(check_typed(value, parameter$type, what))
+  as_plain(check_typed(value, parameter$type, name, call = NULL))
 }
 
 parameter_types <- c(

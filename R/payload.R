@@ -73,7 +73,7 @@ attached_packages <- function() {
   setdiff(sub("^package:", "", packages), "base")
 }
 
-# A package that is attached but not installed (`devtools::load_all()`) is known in no other process.
+# A package that is attached but not installed (`devtools::load_all()`) is in no other process.
 check_installed <- function(packages, call = NULL) {
   installed <- vapply(
     packages, function(x) length(find.package(x, .libPaths(), quiet = TRUE)) > 0, NA
@@ -203,8 +203,9 @@ string_constants <- function(fun) {
 }
 
 global_functions <- function(names) {
-  Filter(function(name) nzchar(name) && exists(name, globalenv(), mode = "function",
-    inherits = FALSE), names)
+  Filter(function(name) {
+    nzchar(name) && exists(name, globalenv(), mode = "function", inherits = FALSE)
+  }, names)
 }
 
 # Top-level definitions that are used without being named: S3 methods, and the tables that hold S4

@@ -87,8 +87,11 @@ is_mutable <- function(x) {
   read_self(x, i)
 }
 
+# lintr knows the name of every method but that of `$<-`.
 #' @export
-`$<-.metaflow_self` <- function(x, name, value) write_self(x, name, value)
+`$<-.metaflow_self` <- function(x, name, value) { # nolint: object_name_linter.
+  write_self(x, name, value)
+}
 
 #' @export
 `[[<-.metaflow_self` <- function(x, i, ..., value) {

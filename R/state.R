@@ -4,5 +4,8 @@ the <- new.env(parent = emptyenv())
 # The Python module `metaflow_core.bridge`, once it is loaded.
 the$core <- NULL
 
+# In a worker: the flow's payload, as `load_payload()` returns it.
+the$payload <- NULL
+
 # What `current()` answers inside of a step; NULL outside of one.
 the$current <- NULL

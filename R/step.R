@@ -146,6 +146,6 @@ unmask <- function(fun) {
 # The name under which the user knows the function, or "" if it was written in place.
 function_label <- function(expression) {
   if (is.symbol(expression) && !identical(expression, quote(.))) return(as.character(expression))
-  if (is.call(expression) && deparse(expression[[1]]) %in% c("::", ":::")) return(deparse(expression))
-  ""
+  is_qualified <- is.call(expression) && deparse(expression[[1]], nlines = 1) %in% c("::", ":::")
+  if (is_qualified) deparse(expression) else ""
 }

@@ -8,14 +8,18 @@ awkward_values <- function() {
     na_cplx = NA_complex_,
     int1 = 1L, dbl1 = 1, true = TRUE, int_min = -.Machine$integer.max,
     dbl_vec = c(1, 2.5), int_vec = 1:3, lgl_vec = c(TRUE, FALSE),
-    lgl_vec_na = c(TRUE, NA), int_vec_na = c(1L, NA), dbl_vec_na = c(1, NA), nan_and_na = c(NaN, NA),
+    lgl_vec_na = c(TRUE, NA), int_vec_na = c(1L, NA), dbl_vec_na = c(1, NA),
+    nan_and_na = c(NaN, NA),
     chr_vec_na = c("a", NA), chr1 = "a", chr_vec = c("a", "b"),
     named_dbl = c(x = 1, y = 2), named_chr = c(x = "x", y = "y"), named_int1 = c(a = 1L),
-    list0 = list(), list_mixed = list(1, "a", TRUE), list1 = list(1), list_named = list(a = 1, b = "x"),
-    list_partial_named = list(a = 1, 2), list_int = list(a = 1L), list_null = list(a = NULL, b = 1),
+    list0 = list(), list_mixed = list(1, "a", TRUE), list1 = list(1),
+    list_named = list(a = 1, b = "x"),
+    list_partial_named = list(a = 1, 2), list_int = list(a = 1L),
+    list_null = list(a = NULL, b = 1),
     list_dup = list(a = 1, a = 2), list_attr = structure(list(a = 1), extra = "x"),
     list_names_empty = stats::setNames(list(), character()),
-    factor1 = factor(c("a", "b", "a")), factor_ord = factor(c("lo", "hi"), c("lo", "hi"), ordered = TRUE),
+    factor1 = factor(c("a", "b", "a")),
+    factor_ord = factor(c("lo", "hi"), c("lo", "hi"), ordered = TRUE),
     date = as.Date("2024-02-29"), date_vec = as.Date("2024-02-29") + 0:1,
     posixct = as.POSIXct("2024-02-29 12:34:56"),
     posixct_ny = as.POSIXct("2024-02-29 12:34:56", tz = "America/New_York"),
@@ -33,7 +37,7 @@ awkward_values <- function() {
     df_1row = data.frame(a = 1), df_0row = data.frame(a = 1)[0, , drop = FALSE],
     df_0col = data.frame(row.names = 1:3),
     raw = as.raw(0:255), raw0 = raw(), raw_rds = serialize(list(1, 2), NULL),
-    cplx = 1+2i, cplx_vec = c(1i, NA),
+    cplx = 1 + 2i, cplx_vec = c(1i, NA),
     call = quote(f(x, y = 2)), symbol = quote(x), expression = expression(a + b, c),
     chr0 = character(), int0 = integer(), dbl0 = numeric(), lgl0 = logical(),
     utf8 = "na\u00efve \u2603 \U1F600", long_str = strrep("x", 7e5), latin1 = latin1,
@@ -55,12 +59,13 @@ awkward_values <- function() {
     sentinel = list(ndarray = TRUE, kind = "r"), deep = list(list(list(list(NULL)))),
     roman = as.roman(4), primitive = sum, wide_names = stats::setNames(1:2, c("\u00e9", NA))
   )
-  optional <- list(
-    tibble = if (requireNamespace("tibble", quietly = TRUE)) tibble::tibble(a = 1:2, b = list(1, "x")),
-    data_table = if (requireNamespace("data.table", quietly = TRUE)) data.table::data.table(a = 1:2),
-    int64 = if (requireNamespace("bit64", quietly = TRUE)) bit64::as.integer64("9007199254740993")
+  packages <- list(
+    tibble = tibble::tibble(a = 1:2, b = list(1, "x")),
+    data_table = data.table::data.table(a = 1:2),
+    int64 = bit64::as.integer64("9007199254740993"),
+    int64_vec = bit64::as.integer64(1:2)
   )
-  c(values, optional)
+  c(values, packages)
 }
 
 # A random nested R value; the stream of random numbers decides.
@@ -70,8 +75,8 @@ random_value <- function(depth = 3) {
   value <- switch(sample(kinds, 1),
     logical = sample(c(TRUE, FALSE, NA), random_size(), replace = TRUE),
     integer = sample(c(0L, 1L, NA, -5L, .Machine$integer.max), random_size(), replace = TRUE),
-    double = sample(c(0, -0, 1.5, NA, NaN, Inf, -Inf, 1e-310, 2^60), random_size(), replace = TRUE),
-    character = sample(c("", "a", NA, "na\u00efve", "1", "NA", "\n"), random_size(), replace = TRUE),
+    double = sample(c(0, 1.5, NA, NaN, Inf, -Inf, 1e-310, 2^60), random_size(), replace = TRUE),
+    character = sample(c("", "a", NA, "\u00ef", "1", "NA", "\n"), random_size(), replace = TRUE),
     raw = as.raw(sample(0:255, random_size(), replace = TRUE)),
     complex = complex(real = stats::rnorm(random_size())),
     null = return(NULL),
@@ -107,6 +112,3 @@ through_core <- function(artifact) {
 }
 
 as_wire <- function(value) if (length(value) > 1) as.list(value) else value
-
-# An external pointer that is alive: that of a connection.
-new_live_pointer <- function() attr(stdin(), "conn_id")

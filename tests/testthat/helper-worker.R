@@ -25,7 +25,8 @@ find_or_install <- function() {
 # Runs step `step` of `flow`.
 #
 # `artifacts` are R values by name that `self` has at the start; `inputs` is a list of
-# `list(step, artifacts)` for a join; `packages` are attached in place of this session's; other fields of the `task` message go into `...`.
+# `list(step, artifacts)` for a join; `packages` are attached in place of this session's; other
+# fields of the `task` message go into `...`.
 # Returns `status`, `result` (with `values`, the decoded artifacts by name), `log` (its lines) and
 # `asked`, the names of the artifacts that were asked for.
 run_step <- function(flow, step, artifacts = list(), inputs = list(), packages = NULL, ...) {
@@ -68,13 +69,13 @@ start_worker <- function(directory) {
   system2("mkfifo", c(shQuote(to_worker), shQuote(from_worker)))
   script <- file.path(worker_library(), "metaflow", "worker.R")
   command <- sprintf(
-    "(R_LIBS=%s %s --vanilla %s 3 4 3<%s 4>%s >%s 2>&1; echo $? >%s) &",
+    "R_LIBS=%s %s --vanilla %s 3 4 3<%s 4>%s >%s 2>&1; echo $? >%s",
     shQuote(paste(c(worker_library(), .libPaths()), collapse = ":")),
     shQuote(file.path(R.home("bin"), "Rscript")), shQuote(script), shQuote(to_worker),
     shQuote(from_worker), shQuote(file.path(directory, "log")),
     shQuote(file.path(directory, "status"))
   )
-  system(command)
+  system2("sh", c("-c", shQuote(command)), wait = FALSE)
   list(
     output = fifo(to_worker, "wb", blocking = TRUE),
     input = fifo(from_worker, "rb", blocking = TRUE)

@@ -107,7 +107,7 @@ test_that("a numpy array becomes a vector, matrix or array", {
 test_that("a handle of this process is refused by name, a pointer deep inside is warned about", {
   connection <- file("nowhere")
   withr::defer(close(connection))
-  model <- list(fit = list(inner = list(pointer = new_live_pointer())))
+  model <- list(fit = list(inner = list(pointer = attr(connection, "conn_id"))))
   expect_snapshot({
     encode_artifact(connection, "con")
     encode_artifact(list(deep = list(list(con = connection))), "box")

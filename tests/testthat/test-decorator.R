@@ -13,7 +13,9 @@ test_that("a wrapper is its decorator by name", {
 test_that("defaults are Metaflow's", {
   expect_equal(retry()$attributes, list(times = 3L, minutes_between_retries = 2L))
   expect_equal(catch()$attributes, list(var = NULL, print_exception = TRUE))
-  expect_equal(batch()$attributes[c("cpu", "gpu", "memory")], list(cpu = 1L, gpu = 0L, memory = 4096L))
+  expect_equal(
+    batch()$attributes[c("cpu", "gpu", "memory")], list(cpu = 1L, gpu = 0L, memory = 4096L)
+  )
 })
 
 test_that("decorators print as they were written", {
@@ -42,7 +44,7 @@ test_that("unknown names and wrong values are refused with the near match", {
     timeout(seconds = -1)
     resources(cpu = 0)
     resources(memory = NA)
-    batch(imag = "x")
+    batch(quoue = "x")
     environment_variables("x")
     environment_variables(A = 1:2)
     environment_variables()

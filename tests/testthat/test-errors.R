@@ -14,7 +14,9 @@ test_that("an error of the core is a condition with its class, its parents' and 
 })
 
 test_that("a Python that is missing is told with the command that repairs it", {
-  expect_snapshot(abort_no_python(simpleError("No module named 'click'"), call = NULL), error = TRUE)
+  expect_snapshot(error = TRUE, {
+    abort_no_python(simpleError("No module named 'click'"), call = NULL)
+  })
 })
 
 test_that("a near match is near", {

@@ -5,7 +5,7 @@ hello <- function() {
     step(step = "start", retry(times = 2), next_step = c("a", "b")) %>%
     step(step = "a", foreach = "grid", next_step = "fit") %>%
     step(step = "b", condition = "size", next_step = c(big = "x", small = "y")) %>%
-    step(step = "join", join = TRUE, r_function = function(self, inputs) NULL, next_step = "end") %>%
+    step(step = "join", r_function = function(self, i) NULL, join = TRUE, next_step = "end") %>%
     step(step = "end")
 }
 

@@ -2,7 +2,7 @@ branches <- function(...) {
   self_with(list(alpha = 1), parameters = "alpha", inputs = list(...))
 }
 
-test_that("inputs of branches are reached by step and by position, those of a foreach by position", {
+test_that("inputs are reached by position, those of branches by step, too", {
   task <- branches(
     list(step = "a", artifacts = list(x = 1)), list(step = "b", artifacts = list(x = 2))
   )
@@ -25,7 +25,7 @@ test_that("inputs of branches are reached by step and by position, those of a fo
   })
 })
 
-test_that("inputs are iterated with for, lapply and sapply", {
+test_that("inputs are iterated with for, lapply() and vapply()", {
   inputs <- branches(
     list(step = "fit", artifacts = list(x = 1)), list(step = "fit", artifacts = list(x = 2))
   )$inputs
@@ -33,7 +33,7 @@ test_that("inputs are iterated with for, lapply and sapply", {
   for (input in inputs) seen <- c(seen, input$x)
   expect_equal(seen, c(1, 2))
   expect_equal(lapply(inputs, function(input) input$x), list(1, 2))
-  expect_equal(sapply(inputs, `[[`, "x"), c(1, 2))
+  expect_equal(vapply(inputs, `[[`, 0, "x"), c(1, 2))
 })
 
 test_that("ten thousand inputs cost nothing until they are read", {

@@ -40,7 +40,7 @@ test_that("S3 methods of the script are there without being named", {
   local_globals(quote({
     print.h_kind <- function(x, ...) h_shown()
     h_shown <- function() NULL
-    h.unrelated <- function() NULL
+    h.unrelated <- function() NULL # nolint: object_name_linter. It looks like a method.
   }))
   expect_setequal(helpers_of(function(self) NULL), c("print.h_kind", "h_shown"))
 })
@@ -53,7 +53,7 @@ test_that("helpers that use each other are no endless search", {
   expect_setequal(helpers_of(function(self) h_even(3)), c("h_even", "h_odd"))
 })
 
-test_that("a handle or a value too large is named before anything runs, with the step that uses it", {
+test_that("a handle or a value too large is named with the step that uses it", {
   local_globals(quote({
     h_con <- file("nowhere")
     h_read <- function() readLines(h_con)

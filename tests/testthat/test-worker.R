@@ -80,15 +80,17 @@ test_that("classes of the script work in a step: S4, reference classes, R6", {
     setMethod("area", "Shape", function(x) squared(x@side), where = globalenv())
     setMethod("length", "Shape", function(x) 7L, where = globalenv())
     squared <- function(x) x^2
-    Account <- setRefClass("Account",
+    account <- setRefClass("Account",
       fields = list(balance = "numeric"),
       methods = list(add = function(x) {
         balance <<- balance + x
         invisible(.self)
       }), where = globalenv()
     )
-    Base <- R6::R6Class("Base", public = list(hello = function() greeting), parent_env = globalenv())
-    Derived <- R6::R6Class("Derived", inherit = Base, parent_env = globalenv())
+    base_class <- R6::R6Class("Base",
+      public = list(hello = function() greeting), parent_env = globalenv()
+    )
+    derived_class <- R6::R6Class("Derived", inherit = base_class, parent_env = globalenv())
     greeting <- "hello"
   })
   local_globals(definitions)
@@ -96,8 +98,8 @@ test_that("classes of the script work in a step: S4, reference classes, R6", {
     shape <- new("Shape", side = 3)
     self$area <- area(shape)
     self$length <- length(shape)
-    self$balance <- Account$new(balance = 1)$add(2)$balance
-    self$hello <- Derived$new()$hello()
+    self$balance <- account$new(balance = 1)$add(2)$balance
+    self$hello <- derived_class$new()$hello()
   }
   environment(fun) <- globalenv()
 
@@ -204,6 +206,23 @@ test_that("a condition chooses a step by the artifact's value", {
     step(step = "start", r_function = fun, condition = "size", next_step = c(big = "x"))
   failure <- run_step(other, "start", condition = "size")$result$failure
   expect_equal(failure$classes[[1]], "metaflow_no_case")
+})
+
+test_that("an endless recursion is an error, and of a long stack both ends are told", {
+  local_globals(quote({
+    h_forever <- function(n) h_forever(n + 1)
+    h_deep <- function(n) if (n == 0) stop("at the bottom") else h_deep(n - 1)
+  }))
+  forever <- function(self) h_forever(1)
+  deep <- function(self) h_deep(200)
+  environment(forever) <- environment(deep) <- globalenv()
+
+  failure <- run_step(flow_with(forever), "start")$result$failure
+  expect_match(failure$message, "infinite recursion|stack")
+
+  frames <- run_step(flow_with(deep), "start")$result$failure$frames
+  expect_length(frames, 30)
+  expect_equal(frames[[2]]$call, "h_deep(200)")
 })
 
 test_that("an artifact that cannot be stored is named", {
