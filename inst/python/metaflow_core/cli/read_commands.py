@@ -222,7 +222,7 @@ def _artifact_text(pathspec: str) -> str:
 def _tag_group() -> click.Group:
     tags = click.Argument(["tags"], nargs=-1, required=True)
     group = click.Group("tag", help="Look at a run's tags, or change them.")
-    for name, params, callback, about in (
+    commands: list[tuple[str, list[click.Parameter], Any, str]] = [
         ("add", [tags, _run_id()], _tag_add, "Give a run tags."),
         ("remove", [tags, _run_id()], _tag_remove, "Take tags from a run."),
         (
@@ -241,7 +241,8 @@ def _tag_group() -> click.Group:
             _tag_list,
             "List a run's tags.",
         ),
-    ):
+    ]
+    for name, params, callback, about in commands:
         group.add_command(click.Command(name, params=params, callback=callback, help=about))
     return group
 

@@ -14,8 +14,9 @@ def table(columns: Mapping[str, Sequence[Any]], shown: Mapping[str, str]) -> str
         columns: Column name to its values, all of one length.
         shown: Names of the columns to show, in order, with their heads.
     """
-    rows = list(zip(*(map(_COLUMN_TEXT.get(name, text), columns[name]) for name in shown),
-                    strict=True))
+    rows = list(
+        zip(*(map(_COLUMN_TEXT.get(name, text), columns[name]) for name in shown), strict=True)
+    )
     if not rows:
         return "(none)"
     lines = [tuple(shown.values()), *rows]
