@@ -65,13 +65,14 @@ class Vector:
     """An R vector with attributes, such as a `Date`, or of numbers that are complex.
 
     Args:
-        values: All float, all int, all bool, all complex or all str; None is `NA`. Empty ones are
-            double.
+        values: All float, all int, all bool, all complex or all str; None is `NA`.
         attributes: Its attributes, all character vectors, such as ``class``.
+        kind: The type of the values, where none of them tells.
     """
 
     values: Sequence[float | complex | str | None]
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    kind: type = float
 
 
 class NotPlain(ValueError):
@@ -153,26 +154,28 @@ def _head(flags: int, length: int) -> bytes:
 
 
 def _write_vector(vector: Vector, parts: list[bytes]) -> None:
-    known = next((value for value in vector.values if value is not None), 0.0)
+    element = next((type(value) for value in vector.values if value is not None), vector.kind)
     flags = _HAS_ATTRIBUTES if vector.attributes else 0
     flags |= _HAS_OBJECT if "class" in vector.attributes else 0
     kinds = {bool: _LGL, int: _INT, float: _REAL, complex: _COMPLEX, str: _STR}
-    kind = kinds.get(type(known), 0)
+    kind = kinds.get(element, 0)
     if not kind:
-        raise NotPlain(f"{type(known).__name__} is not an element of an R vector")
+        raise NotPlain(f"{element.__name__} is not an element of an R vector")
     parts.append(_head(flags | kind, len(vector.values)))
     for value in vector.values:
+        if type(value) is not element and value is not None:
+            raise NotPlain(f"a vector of {element.__name__} holds {value!r}")
         parts.append(_element(value, kind))
     if vector.attributes:
         _write_attributes(vector.attributes, parts)
 
 
-def _element(value: Any, kind: int) -> bytes:
-    if kind == _STR:
+def _element(value: Any, code: int) -> bytes:
+    if code == _STR:
         return _char(value)
-    if kind == _REAL:
+    if code == _REAL:
         return struct.pack(">Q", _NA_REAL_BITS) if value is None else struct.pack(">d", value)
-    if kind == _COMPLEX:
+    if code == _COMPLEX:
         if value is None:
             return struct.pack(">QQ", _NA_REAL_BITS, _NA_REAL_BITS)
         return struct.pack(">dd", value.real, value.imag)
@@ -275,13 +278,14 @@ class _Reader:
             raise IndexError("a reference to nothing")
         return self._references[index - 1]
 
-    def _names(self) -> Any:
+    def _names(self) -> list[Any] | None:
         """The names among the attributes that follow, or None."""
         flags = self._int()
         if flags & 0xFF == _NIL:
             return None
         tags, values = self._pairlist(flags)
-        return dict(zip(tags, values, strict=True)).get("names")
+        attributes = dict(zip(tags, values, strict=True))
+        return _as_list(attributes["names"]) if "names" in attributes else None
 
     def _char(self, flags: int) -> str | None:
         length = self._int()
@@ -340,13 +344,12 @@ class _Reader:
         raise NotPlain(f"the compact R vector {name!r} is not known")
 
 
-def _plain(value: Any, kind: int, names: Any) -> Plain:
+def _plain(value: Any, kind: int, names: list[Any] | None) -> Plain:
     """A vector's elements as plain data."""
     if kind == _VEC and names is not None and not isinstance(value, dict):
-        keys = _as_list(names)
-        if None in keys:
+        if None in names:
             raise NotPlain("an element of a list has the name NA")
-        return dict(zip(keys, value, strict=True))
+        return dict(zip(names, value, strict=True))
     return value[0] if kind not in (_VEC, _RAW) and len(value) == 1 else value
 
 

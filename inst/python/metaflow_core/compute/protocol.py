@@ -55,6 +55,7 @@ INLINE_LIMIT_BYTES = 65536
 """Largest artifact that travels inside of a message."""
 
 _LENGTH = struct.Struct(">i")
+_HEAD_BYTES = _LENGTH.size + len(wire.MAGIC[0])
 
 
 def frame(message: dict[str, Any]) -> bytes:
@@ -73,15 +74,24 @@ class FrameReader:
         """Messages that are complete once *data* has arrived, oldest first.
 
         Raises:
-            NotPlain: If a message is not plain data.
+            NotPlain: If what has arrived is no message; nothing can be read after it.
         """
         self._buffer += data
         messages: list[dict[str, Any]] = []
-        while len(self._buffer) >= _LENGTH.size:
+        while len(self._buffer) >= _HEAD_BYTES:
             (size,) = _LENGTH.unpack_from(self._buffer)
+            # Seen at once: bytes that are no message may promise a length that never comes.
+            if bytes(self._buffer[_LENGTH.size : _HEAD_BYTES]) not in wire.MAGIC:
+                raise wire.NotPlain("the bytes are not a message")
             end = _LENGTH.size + size
             if len(self._buffer) < end:
                 break
-            messages.append(wire.loads(bytes(self._buffer[_LENGTH.size : end])))
+            messages.append(_message(wire.loads(bytes(self._buffer[_LENGTH.size : end]))))
             del self._buffer[:end]
         return messages
+
+
+def _message(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        raise wire.NotPlain("a message is a named list with an element `type`")
+    return value
