@@ -42,13 +42,14 @@ as_frames <- function(frames) {
   as_rows(frames, c("call", "file", "line"))
 }
 
-# The error in a few lines: message, call, and the user's own functions with file and line.
+# The error in a few lines: message, call, and the user's own functions with file and line, the
+# one that failed first.
 describe_exception <- function(exception) {
   if (is.null(exception)) {
     return(NULL)
   }
   frames <- as_frames(exception$frames)
-  frames <- frames[!is.na(frames$file) & nzchar(frames$file), ]
+  frames <- frames[rev(which(nzchar(frames$file, keepNA = TRUE))), ]
   has_call <- !is.null(exception$call) && nzchar(exception$call)
   c(
     exception$message,

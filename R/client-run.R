@@ -120,11 +120,13 @@ run_client <- R6::R6Class("RunClient",
     summary = function() {
       now <- private$now()
       print_summary("Run", now$pathspec, list(
+        "Status" = now$status,
         "Successful" = now$successful,
         "Created at" = created_by(now),
         "Finished at" = format_time(as_time(now$finished_at)),
         "Time" = format_duration(now$duration_s),
         "Steps" = some_of(as_text(now$steps), Inf),
+        "Failed tasks" = as_text(now$failed_tasks),
         "Parameters" = some_of(format_values(self$parameters), Inf),
         "Code" = now$code$sha,
         "Tags" = some_of(as_text(now$user_tags), Inf),

@@ -83,6 +83,7 @@ task_client <- R6::R6Class("TaskClient",
     summary = function() {
       now <- private$now()
       print_summary("Task", now$pathspec, list(
+        "Status" = now$status,
         "Successful" = now$successful,
         "Created at" = format_time(as_time(now$created_at)),
         "Finished at" = format_time(as_time(now$finished_at)),

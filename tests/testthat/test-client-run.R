@@ -96,6 +96,7 @@ test_that("a run prints in a few lines; one that failed says where to look", {
   expect_snapshot(run_client$new(runs$failed), transform = hide_volatile)
   expect_snapshot(run_client$new(runs$running), transform = hide_volatile)
   expect_snapshot(run_client$new(runs$successful)$summary(), transform = hide_volatile)
+  expect_snapshot(run_client$new(runs$failed)$summary(), transform = hide_volatile)
   expect_snapshot(cat(format(run_client$new(runs$failed))), transform = hide_volatile)
 })
 

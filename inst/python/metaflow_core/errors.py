@@ -137,12 +137,15 @@ class ArtifactNotFound(NotFound):
         self.name, self.pathspec, self.available = name, pathspec, list(available)
 
     def __str__(self) -> str:
-        names = ", ".join(sorted(self.available)) or "none"
+        public = sorted(name for name in self.available if not name.startswith("_"))
+        names = ", ".join(public) or "none"
         return f"Task {self.pathspec} has no artifact {self.name!r}. Saved artifacts: {names}."
 
 
 class OriginRunNotFound(NotFound):
     """There is nothing to resume from."""
+
+    exit_code = 2
 
 
 class NotInNamespace(_Sentence):
