@@ -43,6 +43,7 @@ metaflow <- function(cls, ...) {
 #' @return What the call returns.
 #' @examples
 #' metaflow("HelloFlow") %>% step(step = "start", next_step = "end")
+#' @usage lhs \%>\% rhs
 #' @name pipe
 #' @aliases %>%
 #' @importFrom magrittr %>%

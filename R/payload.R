@@ -5,9 +5,8 @@
 # environment. A closure made elsewhere (in `local()`, in a function, in a test) carries its own
 # environment whole, as R serializes it.
 
-# The flow's payload as raw bytes.
-payload <- function(flow) {
-  script <- script_functions()
+# The flow's payload as raw bytes; `script` are the functions of the script, with their lines.
+payload <- function(flow, script = script_functions()) {
   helpers <- find_helpers(Filter(function(step) !is.null(step$fun), flow$steps))
   helpers <- Map(function(value, name) with_source(value, name, script), helpers, names(helpers))
   steps <- lapply(flow$steps, function(step) {

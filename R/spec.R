@@ -9,7 +9,7 @@ as_spec <- function(flow) {
     decorators = lapply(flow$decorators, decorator_spec),
     parameters = lapply(flow$parameters, parameter_spec),
     steps = lapply(flow$steps, step_spec, script = script),
-    payload = payload(flow),
+    payload = payload(flow, script),
     r = list(
       version = as.character(getRversion()),
       package_version = as.character(utils::packageVersion("metaflow")),
