@@ -43,6 +43,10 @@
 #' | an empty list, or any other | a list |
 #' | `dict` | a named list |
 #' | a numpy array | a vector, matrix or array |
+#' | `set`, `frozenset` | a list or a vector, sorted |
+#' | `complex` | complex |
+#' | `date`, `timedelta` | `Date`, `difftime` in seconds |
+#' | `datetime` | `POSIXct`; without a zone, the clock is read as UTC |
 #'
 #' Anything else is an error of class `metaflow_artifact_not_convertible` that names its class.
 #'

@@ -55,10 +55,11 @@ class FlowWriter:
         *,
         user: str = "tester",
         tags: Sequence[str] = (),
+        system_tags: Sequence[str] = (),
         parameters: Mapping[str, Any] | None = None,
     ) -> RunWriter:
         """Register a run and its parameters."""
-        identity = Identity(user, tuple(tags), (f"user:{user}", "runtime:dev"))
+        identity = Identity(user, tuple(tags), (f"user:{user}", "runtime:dev", *system_tags))
         run = Pathspec(self.name, self.metadata.new_run(self.name, identity))
         writer = RunWriter(self, run, identity, parameters or {})
         task = run.child(PARAMETERS).child(self.metadata.register_parameters_task(run, identity))

@@ -113,6 +113,8 @@ def test_a_matrix_of_columns_says_so():
     [
         (2**53 + 1, "9007199254740993"),
         ({1: "a"}, "key 1"),
+        ("a\0b", "NUL"),
+        ({"a\0b": 1}, "NUL"),
         ([Decimal("1.1")], "decimal.Decimal"),
         ({"ndarray": True}, "ndarray"),
         (Ndarray((1,), "<m8[s]", False, bytes(8)), "<m8"),

@@ -25,11 +25,14 @@ MATRIX = (
 )
 SERIALIZED = wire.dumps(wire.Classed({"a": 1}, ("model",)))
 
+NA = Vector([None], kind=int)
+
 VALUES = {
     "null": (b"\x80\x04N.", None),
     "dbl1": (bytes.fromhex("8004950a00000000000000473ff00000000000002e"), 1.0),
     "int1": (b"\x80\x04K\x05.", 5),
-    "na_int": (pickle.dumps(-(2**31), 4), -(2**31)),
+    "na_int": (pickle.dumps(-(2**31), 4), NA),
+    "int_vec_na": (pickle.dumps([1, -(2**31)], 4), [1, NA]),
     "true": (b"\x80\x04\x88.", True),
     "chr1": (bytes.fromhex("80049507000000000000008c03656e64942e"), "end"),
     "dbl_vec": (pickle.dumps([1.5, 2.5], 4), [1.5, 2.5]),
@@ -46,7 +49,7 @@ def run(tmp_path, monkeypatch):
     """A run whose artifacts someone else wrote."""
     monkeypatch.setenv("METAFLOW_USER", "tester")
     monkeypatch.setenv("METAFLOW_DATASTORE_SYSROOT_LOCAL", str(tmp_path))
-    return FlowWriter(tmp_path, "OldFlow").run()
+    return FlowWriter(tmp_path, "OldFlow").run(system_tags=["metaflow_r_version:2.3.0"])
 
 
 @pytest.fixture
@@ -75,6 +78,13 @@ def test_a_value_that_it_pickled(store, tmp_path, kind):
     found = artifact(pathspec=store(pickled), spool=str(tmp_path))
 
     assert found == {"kind": "python", "value": expected}
+
+
+def test_the_number_that_is_na_in_r_is_a_number_in_a_python_flow(tmp_path, run):
+    task = FlowWriter(tmp_path, "PythonFlow").run().done("start", x=-(2**31))
+    stored = client.DataArtifact(f"{task}/x").for_r(tmp_path, 0)
+
+    assert stored["value"] == -(2**31)
 
 
 def test_a_value_that_r_serialized(store, tmp_path):

@@ -5,7 +5,7 @@ class where R has the type:
 
 | Python                          | R                                                            |
 |---------------------------------|--------------------------------------------------------------|
-| None, bool, int, float, str     | as plain data; an int only up to 2^53                        |
+| None, bool, int, float, str     | as plain data; an int only up to 2^53, a str without NUL     |
 | bytes, bytearray                | raw                                                          |
 | list, tuple, set, frozenset     | list; a set sorted                                           |
 | dict with string keys, a frame of a foreach stack | named list                                 |
@@ -38,6 +38,7 @@ from metaflow_core.wire import Classed, Plain, Vector
 _EXACT_DOUBLE = 2**53
 """Above it, R's double does not have every integer."""
 
+_NA_INTEGER = -(2**31)
 _EPOCH = date(1970, 1, 1)
 _TIME_CLASS = ("POSIXct", "POSIXt")
 
@@ -48,7 +49,12 @@ _NOT_A_TIME = -(2**63)
 
 
 def encode_for_r(
-    encoded: Encoded, spool: Path, inline_limit_bytes: int, allow: tuple[str, ...] = ()
+    encoded: Encoded,
+    spool: Path,
+    inline_limit_bytes: int,
+    allow: tuple[str, ...] = (),
+    *,
+    by_r_package: bool = False,
 ) -> dict[str, Plain]:
     """An artifact as `compute.protocol` describes, "How an artifact travels".
 
@@ -59,13 +65,16 @@ def encode_for_r(
         spool: Directory for serialized bytes of more than *inline_limit_bytes*.
         inline_limit_bytes: Largest value that travels inside of the message.
         allow: Python packages whose objects may be unpickled, such as ``"pandas"``.
+        by_r_package: Whether the run is one of an R package, old or new. What the old one
+            pickled as -2^31 is R's `NA_integer_`.
     """
     try:
         if encoded.kind == "native":
             return {"kind": "native", "value": encoded.value()}
         if encoded.kind == "r":
             return _serialized(encoded, spool, inline_limit_bytes)
-        return {"kind": "python", "value": to_r(encoded.value(allow))}
+        value = encoded.value(allow)
+        return {"kind": "python", "value": to_r(_with_na(value) if by_r_package else value)}
     except MetaflowError as error:
         is_foreign = isinstance(error, UnsafePickle)
         kind = ArtifactNotConvertible.kind() if is_foreign else error.kind()
@@ -83,6 +92,16 @@ def _serialized(encoded: Encoded, spool: Path, inline_limit_bytes: int) -> dict[
     return {"kind": "r", "path": str(path), "r_type": r_type}
 
 
+def _with_na(value: Any) -> Any:
+    if type(value) is int and value == _NA_INTEGER:
+        return Vector([None], kind=int)
+    if isinstance(value, list):
+        return [_with_na(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_na(item) for key, item in value.items()}
+    return value
+
+
 def to_r(value: Any) -> Plain:
     """A Python value in the form that R makes an R value of, see the table above.
 
@@ -90,8 +109,10 @@ def to_r(value: Any) -> Plain:
         ArtifactNotConvertible: If *value*, or a part of it, has no exact form.
     """
     match value:
-        case None | bool() | float() | str():
+        case None | bool() | float() | Vector():
             return value
+        case str():
+            return _text(value)
         case int():
             return _integer(value)
         case complex():
@@ -102,10 +123,6 @@ def to_r(value: Any) -> Plain:
             return _times([value])
         case Ndarray():
             return _array(value)
-        case ForeachFrame():
-            return {name: getattr(value, name) for name in ForeachFrame.__slots__}
-        case ExceptionRecord():
-            return _condition(value)
         case Mapping():
             return _named_list(value)
         case list() | tuple():
@@ -114,6 +131,12 @@ def to_r(value: Any) -> Plain:
             return [to_r(item) for item in _sorted(value)]
         case _:
             return _foreign(value)
+
+
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise _not_convertible("A Python text with a NUL character in it has no form in R.")
+    return value
 
 
 def _integer(value: int) -> int:
@@ -194,7 +217,7 @@ def _named_list(value: Mapping[Any, Any]) -> dict[str, Plain]:
             raise _not_convertible(f"A Python dict with the key {key!r} has no exact form in R.")
     if value.get("ndarray") is True:
         raise _not_convertible("A Python dict with the key 'ndarray' has no form in R.")
-    return {key: to_r(item) for key, item in value.items()}
+    return {_text(key): to_r(item) for key, item in value.items()}
 
 
 def _sorted(value: set[Any] | frozenset[Any]) -> list[Any]:
@@ -206,6 +229,10 @@ def _sorted(value: set[Any] | frozenset[Any]) -> list[Any]:
 
 
 def _foreign(value: Any) -> Plain:
+    if isinstance(value, ForeachFrame):
+        return {name: getattr(value, name) for name in ForeachFrame.__slots__}
+    if isinstance(value, ExceptionRecord):
+        return _condition(value)
     name = value.type if isinstance(value, Opaque) else _type_name(value)
     if name == "pandas.DataFrame" or name.startswith("pandas.core.frame."):
         return _data_frame(value)

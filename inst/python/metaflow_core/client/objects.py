@@ -313,7 +313,8 @@ class DataArtifact(MetaflowObject[None]):
         self, spool: Path, inline_limit_bytes: int, allow: tuple[str, ...] = ()
     ) -> dict[str, Any]:
         """The value as it travels to R, see `for_r.encode_for_r`."""
-        return encode_for_r(self._encoded, spool, inline_limit_bytes, allow)
+        by_r = any(tag.startswith("metaflow_r_version:") for tag in self.system_tags)
+        return encode_for_r(self._encoded, spool, inline_limit_bytes, allow, by_r_package=by_r)
 
     @property
     def size(self) -> int:
