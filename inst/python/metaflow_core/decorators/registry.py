@@ -86,7 +86,8 @@ def parse_decorator(text: str) -> Decorator:
     """Read ``name`` or ``name:key=value,key=value``; values are JSON, or else text.
 
     Raises:
-        UsageError: If a part has no ``=``, or the decorator is not one of steps.
+        UsageError: If a part has no ``=``, or the decorator is not one of steps or does not take
+            these arguments.
     """
     name, _, arguments = text.partition(":")
     if name not in REGISTRY or REGISTRY[name].level != "step":
@@ -97,7 +98,11 @@ def parse_decorator(text: str) -> Decorator:
         if not equals:
             raise UsageError(f"--with {text}: write {part!r} as key=value.")
         attributes[key.strip()] = _value(value.strip())
-    return Decorator(name, attributes)
+    decorator = Decorator(name, attributes)
+    problems = _problems(decorator, "step", None)
+    if problems:
+        raise UsageError(f"--with {text}: {'; '.join(problems)}.")
+    return decorator
 
 
 def _split_arguments(text: str) -> list[str]:
