@@ -1,10 +1,13 @@
 """Atomic files below one directory: what the local storage and local metadata are written with.
 
 A file is written under a temporary name and then renamed, so that a reader sees the old bytes or
-the new ones. Temporary files lie in `<root>/.tmp-<user id>`, not beside their targets: what a
-crash leaves behind is then found by listing one directory, not the whole store, and two users of
-a shared store never need each other's permissions. Nothing is synced to the disk: a crash of a
-process loses nothing, and what a power cut damages is told by its hash.
+the new ones. Nothing is synced to the disk: a crash of a process loses nothing, and what a power
+cut damages is told by its hash.
+
+The temporary file of a large file is in `<root>/.tmp-<user id>`, where `sweep` finds what a crash
+left without walking the store. That of a small one is beside it, hidden, so that the many small
+files need neither a second directory nor its lock. What a crash leaves of it is less than
+`LARGE_BYTES`, and waits for a sweep that does walk the store.
 
 May import only `errors`.
 """
@@ -21,13 +24,19 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from metaflow_core.errors import StoreUnavailable
 
+Buffer = bytes | bytearray | memoryview
+
 PRIVATE, PUBLIC = 0o600, 0o644
 """Modes of files, as in stock Metaflow: everything is private but `latest_run`."""
+
+LARGE_BYTES = 65536
+"""Size from which a file counts as large."""
 
 STALE_AFTER_S = 3600.0
 """Age at which a temporary file of another machine is taken for a leftover."""
@@ -53,6 +62,7 @@ _HINTS = {
     errno.EROFS: "Choose another place with METAFLOW_DATASTORE_SYSROOT_LOCAL.",
     errno.EACCES: "Ask its owner for access, or set METAFLOW_DATASTORE_SYSROOT_LOCAL.",
 }
+_TEMPORARY = ".tmp-"
 _serial = itertools.count()
 
 
@@ -69,7 +79,7 @@ class FileTree:
         self.root = Path(os.path.abspath(root))
         self._prefix = f"{self.root}{os.sep}"
         user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-        self._temporary = f"{self._prefix}.tmp-{user}"
+        self._large = f"{self._prefix}{_TEMPORARY}{user}"
         self._seen = False
 
     def path(self, key: str) -> str:
@@ -79,7 +89,7 @@ class FileTree:
     def write(
         self,
         key: str,
-        chunks: Iterable[bytes | bytearray | memoryview],
+        chunks: Iterable[Buffer],
         *,
         exclusive: bool = False,
         mode: int = PRIVATE,
@@ -90,7 +100,7 @@ class FileTree:
         """
         path = self._prefix + key
         with telling("write", path):
-            temporary = self._write_temporary(chunks, mode)
+            temporary = self._write_temporary(path, iter(chunks), mode)
             try:
                 return self._place(temporary, path, exclusive)
             finally:
@@ -108,9 +118,7 @@ class FileTree:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 descriptor = os.open(path, flags, PRIVATE)
             with open(descriptor, "wb", buffering=0) as file:
-                view = memoryview(data)
-                while view:
-                    view = view[file.write(view) :]
+                _write_all(file, data)
 
     def read(self, key: str) -> bytes:
         """The bytes of *key*. Raises KeyError if there is no such file."""
@@ -168,45 +176,59 @@ class FileTree:
             self._seen = True
             return True
 
-    def sweep(self, older_than_s: float = STALE_AFTER_S) -> int:
+    def sweep(self, older_than_s: float = STALE_AFTER_S, *, everywhere: bool = False) -> int:
         """Remove temporary files whose process is gone; how many were removed.
 
         A file of a process that is alive on this machine is left alone. Whether a process of
         another machine lives cannot be seen from here: its file goes once nothing was written to
         it for *older_than_s* seconds.
+
+        Args:
+            older_than_s: That age.
+            everywhere: Whether to walk the whole store for those of small files, too.
         """
-        try:
-            names = os.listdir(self._temporary)
-        except OSError:
-            return 0
         removed = 0
-        for name in names:
-            path = os.path.join(self._temporary, name)
-            # Another run may sweep at the same time.
-            with suppress(OSError):
-                if _is_leftover(name, os.stat(path).st_mtime, older_than_s):
-                    os.unlink(path)
-                    removed += 1
+        for folder, _, names in os.walk(self.root if everywhere else self._large):
+            for name in names:
+                path = os.path.join(folder, name)
+                # Another run may sweep at the same time.
+                with suppress(OSError):
+                    if name.startswith(_TEMPORARY) and _is_leftover(path, older_than_s):
+                        os.unlink(path)
+                        removed += 1
         return removed
 
-    def _write_temporary(self, chunks: Iterable[bytes | bytearray | memoryview], mode: int) -> str:
-        path = f"{self._temporary}{os.sep}{_place_of_process()}.{os.getpid()}.{next(_serial)}"
+    def _write_temporary(self, target: str, chunks: Iterator[Buffer], mode: int) -> str:
+        head: list[Buffer] = []
+        size_bytes = 0
+        for chunk in chunks:
+            head.append(chunk)
+            size_bytes += len(chunk)
+            if size_bytes >= LARGE_BYTES:
+                break
+        is_large = size_bytes >= LARGE_BYTES
+        folder = self._large if is_large else os.path.dirname(target)
+        path = f"{folder}{os.sep}{_TEMPORARY}{_place_of_process()}.{os.getpid()}.{next(_serial)}"
+        descriptor = self._create(path, mode)
+        try:
+            with open(descriptor, "wb", buffering=0) as file:
+                for chunk in itertools.chain(head if is_large else [b"".join(head)], chunks):
+                    _write_all(file, chunk)
+        except BaseException:
+            os.unlink(path)
+            raise
+        return path
+
+    def _create(self, path: str, mode: int) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             descriptor = os.open(path, flags, mode)
         except FileNotFoundError:
             self._check_root()
-            os.makedirs(self._temporary, exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             descriptor = os.open(path, flags, mode)
         self._seen = True
-        try:
-            with open(descriptor, "wb") as file:
-                for chunk in chunks:
-                    file.write(chunk)
-        except BaseException:
-            os.unlink(path)
-            raise
-        return path
+        return descriptor
 
     def _place(self, temporary: str, path: str, exclusive: bool) -> bool:
         move = _rename_new if exclusive else os.replace
@@ -225,7 +247,7 @@ class FileTree:
 
     def _place_on_other_disk(self, temporary: str, path: str, exclusive: bool) -> bool:
         """A folder of the store may be a link to another disk, where a rename cannot reach."""
-        beside = os.path.join(os.path.dirname(path), f".tmp-{os.path.basename(temporary)}")
+        beside = os.path.join(os.path.dirname(path), os.path.basename(temporary))
         try:
             shutil.copy(temporary, beside)
             return self._place(beside, path, exclusive)
@@ -267,6 +289,13 @@ def telling(verb: str, path: str | Path) -> Iterator[None]:
         ) from error
 
 
+def _write_all(file: FileIO, data: Buffer) -> None:
+    """A single write may take only a part, such as 2 GiB."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
 def _rename_new(temporary: str, path: str) -> None:
     """Rename, unless *path* is there. Raises FileExistsError."""
     try:
@@ -303,12 +332,13 @@ def _place_of_process() -> str:
     return f"{socket.gethostname().replace('.', '-')}.{namespace}"
 
 
-def _is_leftover(name: str, modified_at: float, older_than_s: float) -> bool:
+def _is_leftover(path: str, older_than_s: float) -> bool:
+    name = os.path.basename(path).removeprefix(_TEMPORARY)
     place, _, process = name.rpartition(".")[0].rpartition(".")
     # On Windows there is no harmless signal to ask a process with.
     if place == _place_of_process() and process.isdigit() and os.name != "nt":
         return not _is_alive(int(process))
-    return time.time() - modified_at > older_than_s
+    return time.time() - os.stat(path).st_mtime > older_than_s
 
 
 def _is_alive(process: int) -> bool:

@@ -20,6 +20,7 @@ import pytest
 from metaflow_core import files
 from metaflow_core.datastore.local import LocalStorage, local_root
 from metaflow_core.errors import StoreUnavailable
+from metaflow_core.files import LARGE_BYTES
 
 
 @contextmanager
@@ -36,14 +37,14 @@ def as_a_user() -> Iterator[None]:
 
 
 def temporary_files(storage: LocalStorage) -> list[Path]:
-    return [p for p in Path(storage.root).glob(".tmp-*/*") if p.is_file()]
+    return [path for path in Path(storage.root).rglob(".tmp-*") if path.is_file()]
 
 
-def leave(storage: LocalStorage, name: str, age_s: float = 0) -> Path:
-    """A temporary file as a crash leaves it."""
-    storage.save("F/x", [b""])
+def leave(storage: LocalStorage, process: str, age_s: float = 0) -> Path:
+    """The temporary file of a large file, as a crash leaves it."""
+    storage.save("F/large", [bytes(LARGE_BYTES)])
     [folder] = Path(storage.root).glob(".tmp-*")
-    path = folder / name
+    path = folder / f".tmp-{process}.0"
     path.write_bytes(b"half")
     os.utime(path, times=(time.time() - age_s,) * 2)
     return path
@@ -84,14 +85,14 @@ def test_the_configured_root_comes_first(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_leftover_of_a_dead_process_is_swept(local: LocalStorage) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    left = leave(local, f"{files._place_of_process()}.{dead.pid}.0")
+    left = leave(local, f"{files._place_of_process()}.{dead.pid}")
 
     assert local.sweep() == 1
     assert not left.exists()
 
 
 def test_the_file_of_a_living_process_is_not_swept(local: LocalStorage) -> None:
-    left = leave(local, f"{files._place_of_process()}.{os.getpid()}.0", age_s=1e6)
+    left = leave(local, f"{files._place_of_process()}.{os.getpid()}", age_s=1e6)
 
     assert local.sweep() == 0
     assert left.exists()
@@ -101,30 +102,32 @@ def test_the_file_of_a_living_process_is_not_swept(local: LocalStorage) -> None:
 def test_the_file_of_another_machine_is_swept_by_its_age(
     local: LocalStorage, age_s: float, swept: int
 ) -> None:
-    leave(local, "elsewhere.4026531836.7.0", age_s)
+    leave(local, "elsewhere.4026531836.7", age_s)
 
     assert local.sweep() == swept
 
 
+@pytest.mark.parametrize(("size", "everywhere"), [(LARGE_BYTES, False), (10, True)])
 def test_a_process_that_is_killed_while_it_writes_leaves_the_old_bytes(
-    local: LocalStorage,
+    local: LocalStorage, size: int, everywhere: bool
 ) -> None:
     local.save("F/x", [b"old"])
     code = """
 import os, signal, sys
 from pathlib import Path
+from metaflow_core import files
 from metaflow_core.datastore.local import LocalStorage
-def chunks():
-    yield b"new"
-    os.kill(os.getpid(), signal.SIGKILL)
-LocalStorage(Path(sys.argv[1])).save("F/x", chunks())
+files.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+LocalStorage(Path(sys.argv[1])).save("F/x", [bytes(int(sys.argv[2]))])
 """
-    ended = subprocess.run([sys.executable, "-c", code, local.root], check=False)
+    ended = subprocess.run([sys.executable, "-c", code, local.root, str(size)], check=False)
 
     assert ended.returncode == -signal.SIGKILL
     assert local.load("F/x") == b"old"
+    assert list(local.list("F")) == [("x", False)]
     assert len(temporary_files(local)) == 1
-    assert local.sweep() == 1
+    assert local.sweep(everywhere=everywhere) == 1
+    assert temporary_files(local) == []
 
 
 def test_a_file_that_cannot_be_written_whole_is_not_there(local: LocalStorage) -> None:
@@ -198,15 +201,16 @@ def test_a_folder_that_links_to_another_disk_can_be_written(
     rename = os.replace
 
     def replace(source: str, target: str) -> None:
-        if ".tmp-" in os.path.dirname(source):
+        if os.path.dirname(source) != os.path.dirname(target):
             raise OSError(errno.EXDEV, "another disk")
         rename(source, target)
 
     local.save("F/x", [b"old"])
     monkeypatch.setattr(files.os, "replace", replace)
-    local.save("F/x", [b"new"])
+    new = bytes(LARGE_BYTES)
+    local.save("F/x", [new])
 
-    assert local.load("F/x") == b"new"
+    assert local.load("F/x") == new
     assert list(local.list("F")) == [("x", False)]
     assert temporary_files(local) == []
 

@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from metaflow_core.datastore import pickles
-from metaflow_core.datastore.blobs import BlobStore, Buffer, Span
+from metaflow_core.datastore.blobs import BlobStore, Span
 from metaflow_core.datastore.storage import Storage
 from metaflow_core.errors import (
     ArtifactNotConvertible,
@@ -32,6 +32,7 @@ from metaflow_core.errors import (
     RecordCorrupted,
     TaskNotFound,
 )
+from metaflow_core.files import Buffer
 
 MAX_ATTEMPTS = 6
 """How many attempts stock Metaflow looks for."""

@@ -28,7 +28,7 @@ from typing import Any, BinaryIO
 
 from metaflow_core.datastore.storage import Storage
 from metaflow_core.errors import BlobCorrupted, BlobMissing
-from metaflow_core.files import telling
+from metaflow_core.files import LARGE_BYTES, Buffer, telling
 
 try:
     _deflate: Any = importlib.import_module("isal.isal_zlib")
@@ -37,7 +37,7 @@ except ImportError:
     # The same format, several times slower.
     _deflate, _gzip = zlib, importlib.import_module("gzip")
 
-RAW_FROM_BYTES = 65536
+RAW_FROM_BYTES = LARGE_BYTES
 """Size from which a blob may be stored raw; for less, a side file costs more than it saves."""
 
 WORTH_SAVING = 0.10
@@ -51,8 +51,6 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
 _KEY = re.compile(r"[0-9a-f]{40}")
 _DAMAGE = (EOFError, BadGzipFile, zlib.error, _deflate.error)
-
-Buffer = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True)

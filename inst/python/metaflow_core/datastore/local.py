@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from metaflow_core import config
-from metaflow_core.files import STALE_AFTER_S, FileTree
+from metaflow_core.files import STALE_AFTER_S, Buffer, FileTree
 
 FOLDER = ".metaflow"
 """Name of the directory that holds a local datastore."""
@@ -41,9 +41,7 @@ class LocalStorage:
         self._files = FileTree(root)
         self.root = str(self._files.root)
 
-    def save(
-        self, key: str, chunks: Iterable[bytes | memoryview], *, overwrite: bool = True
-    ) -> bool:
+    def save(self, key: str, chunks: Iterable[Buffer], *, overwrite: bool = True) -> bool:
         """See `Storage.save`; of several writers that do not overwrite, one gets True."""
         return self._files.write(key, chunks, exclusive=not overwrite)
 
@@ -79,6 +77,6 @@ class LocalStorage:
         """See `Storage.local_path`; the file need not be there."""
         return Path(self._files.path(key))
 
-    def sweep(self, older_than_s: float = STALE_AFTER_S) -> int:
-        """Remove what crashed writers left behind; how many files. See `FileTree.sweep`."""
-        return self._files.sweep(older_than_s)
+    def sweep(self, older_than_s: float = STALE_AFTER_S, *, everywhere: bool = False) -> int:
+        """See `Storage.sweep` and `FileTree.sweep`."""
+        return self._files.sweep(older_than_s, everywhere=everywhere)

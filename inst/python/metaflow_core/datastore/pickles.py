@@ -25,8 +25,9 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID, SafeUUID
 
-from metaflow_core.datastore.blobs import Buffer, Span
+from metaflow_core.datastore.blobs import Span
 from metaflow_core.errors import ArtifactNotConvertible, UnsafePickle
+from metaflow_core.files import Buffer
 from metaflow_core.model.task import ForeachFrame
 
 PROTOCOL = 4

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from metaflow_core.files import Buffer
+
 
 class Storage(Protocol):
     """Bytes under slash-separated keys, below one root.
@@ -22,9 +24,7 @@ class Storage(Protocol):
     root: str
     """Where it is: a directory, or a URL."""
 
-    def save(
-        self, key: str, chunks: Iterable[bytes | memoryview], *, overwrite: bool = True
-    ) -> bool:
+    def save(self, key: str, chunks: Iterable[Buffer], *, overwrite: bool = True) -> bool:
         """Store the joined *chunks*; False if the key exists and *overwrite* is not asked for."""
         ...
 
@@ -56,8 +56,12 @@ class Storage(Protocol):
         """Add *data* at the end of *key*, for logs: a reader may see the half of it."""
         ...
 
-    def sweep(self) -> int:
-        """Remove what writers that crashed left behind; how many objects that were."""
+    def sweep(self, *, everywhere: bool = False) -> int:
+        """Remove what writers that crashed left behind; how many objects that were.
+
+        Args:
+            everywhere: Whether to look where it takes long and the gain is small, too.
+        """
         ...
 
     def local_path(self, key: str) -> Path | None:
