@@ -1,5 +1,6 @@
 # Runs tests/testthat against the installed package; the argument selects files by a pattern.
-# Fails on a failed test, and where the environment variable CI is set on a skipped one.
+# Fails on a failed test; where the environment variable CI is set, on a skipped one too, and on a
+# warning: a snapshot that is compared with nothing is one.
 
 selected <- commandArgs(trailingOnly = TRUE)
 pattern <- if (length(selected)) selected[[1]]
@@ -20,7 +21,9 @@ results <- as.data.frame(testthat::test_dir(
 ))
 failed <- sum(results$failed) + sum(results$error)
 skipped <- sum(results$skipped)
+warned <- sum(results$warning)
+if (warned > 0) cat(sprintf("%d warnings\n", warned))
 cat(sprintf("testthat: %d passed, %d failed, %d skipped\n", sum(results$passed), failed, skipped))
 
 in_ci <- nzchar(Sys.getenv("CI"))
-quit(status = if (failed > 0 || (in_ci && skipped > 0)) 1 else 0)
+quit(status = if (failed > 0 || (in_ci && skipped + warned > 0)) 1 else 0)
