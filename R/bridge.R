@@ -8,8 +8,7 @@
 # Errors of the core come as data and are raised here as conditions of class
 # `metaflow_<kind>`, with the error's fields.
 ask <- function(op, ..., call = rlang::caller_env()) {
-  question <- serialize(list(...), NULL, version = 2)
-  answer <- unserialize(core()$ask(op, question))
+  answer <- unserialize(core()$ask(op, as_question(...)))
   if (!is.null(answer$error)) abort_from_core(answer$error, call = call)
   answer$value
 }
@@ -17,10 +16,16 @@ ask <- function(op, ..., call = rlang::caller_env()) {
 # Like `ask()`, for an operation that talks back while it runs: `emit(text, stream)` prints,
 # `evaluate(name, bytes)` answers a question that only R can answer.
 ask_live <- function(op, ..., emit, evaluate, call = rlang::caller_env()) {
-  question <- serialize(list(...), NULL, version = 2)
-  answer <- unserialize(core()$ask_live(op, question, emit, evaluate))
+  answer <- unserialize(core()$ask_live(op, as_question(...), emit, evaluate))
   if (!is.null(answer$error)) abort_from_core(answer$error, call = call)
   answer$value
+}
+
+# `...` and what the environment variables are now: Python looked at them once, when it started.
+as_question <- function(...) {
+  environment <- Sys.getenv()
+  environment <- as.list(stats::setNames(as.character(environment), names(environment)))
+  serialize(list(arguments = list(...), environment = environment), NULL, version = 2)
 }
 
 # The object of the core's Python client for a pathspec, `class` being such as `"Run"`: for callers

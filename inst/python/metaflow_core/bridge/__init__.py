@@ -1,12 +1,13 @@
 """The only door for R: operations by name, plain data in and out.
 
 `ask(op, question)` runs one of the functions that are registered with `@operation`. The question
-is a named list in R `serialize()` bytes; so is the answer, `list(value = …)` or
-`list(error = list(kind, message, exit_code, fields))`.
+is `list(arguments = list(…), environment = list(…))` in R `serialize()` bytes; so is the answer,
+`list(value = …)` or `list(error = list(kind, message, exit_code, fields))`.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,7 @@ def ask_live(
 
     Args:
         op: Name of the operation.
-        question: Named list in R `serialize()` bytes.
+        question: Arguments and environment in R `serialize()` bytes.
         emit: Called with text and ``"stdout"`` or ``"stderr"``.
         evaluate: Called with the name of what R is to evaluate and its serialized arguments;
             answers with serialized plain data.
@@ -53,11 +54,21 @@ def _answer(op: str, question: bytes, **extra: Any) -> bytearray:
         load_operations()
         if op not in OPERATIONS:
             raise UsageError(f"The core has no operation {op!r}.")
-        arguments = wire.loads(bytes(question)) or {}
-        value = OPERATIONS[op](**(arguments or {}), **extra)
+        asked = wire.loads(bytes(question))
+        _adopt_environment(asked["environment"] or {})
+        value = OPERATIONS[op](**(asked["arguments"] or {}), **extra)
         return bytearray(wire.dumps({"value": value}))
     except MetaflowError as error:
         return bytearray(wire.dumps({"error": describe(error)}))
+
+
+def _adopt_environment(environment: dict[str, str]) -> None:
+    """Make R's environment variables Python's: Python looked at them once, when it started."""
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    for name, value in environment.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
 
 
 def describe(error: MetaflowError) -> dict[str, Any]:
