@@ -79,11 +79,16 @@ is_mutable <- function(x) {
 }
 
 #' @export
-`$.metaflow_self` <- function(x, name) read_self(x, name)
+`$.metaflow_self` <- function(x, name) {
+  # `self$x$y <- 1` makes `self$x`, as on any environment: R reads `self` as `*tmp*` there.
+  if (identical(substitute(x), quote(`*tmp*`)) && !has_answer(x, name)) return(NULL)
+  read_self(x, name)
+}
 
 #' @export
 `[[.metaflow_self` <- function(x, i, ...) {
   if (!is_string(i)) abort_argument("i", "the name of an artifact", i, call = parent.frame())
+  if (identical(substitute(x), quote(`*tmp*`)) && !has_answer(x, i)) return(NULL)
   read_self(x, i)
 }
 
@@ -128,6 +133,13 @@ print.metaflow_self <- function(x, ...) {
   invisible(x)
 }
 
+# What `self` answers itself, beside its artifacts.
+foreach_names <- c("input", "index", "foreach_stack")
+
+has_answer <- function(self, name) {
+  name %in% foreach_names || exists(name, envir = self, inherits = FALSE)
+}
+
 read_self <- function(self, name, call = parent.frame(2)) {
   if (exists(name, envir = self, inherits = FALSE)) return(get(name, envir = self))
   state <- state_of(self)
@@ -140,7 +152,7 @@ read_self <- function(self, name, call = parent.frame(2)) {
 }
 
 write_self <- function(self, name, value, call = parent.frame(2)) {
-  if (name %in% c("input", "index", "foreach_stack")) {
+  if (name %in% foreach_names) {
     abort_read_only(name, "belongs to the foreach", call = call)
   }
   if (!grepl("^[^_/[:cntrl:]][^/[:cntrl:]]*$", name)) {

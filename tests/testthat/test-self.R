@@ -14,6 +14,9 @@ test_that("self behaves as an environment does", {
   self$x[2] <- 20
   self$l$b <- 2
   self[["new"]] <- "n"
+  self$made$deep$x <- 1
+  expect_equal(self$made, list(deep = list(x = 1)))
+  rm("made", envir = self)
   expect_equal(self$x, c(1, 20, 3))
   expect_equal(self$l, list(a = 1, b = 2))
   expect_true("new" %in% names(self))
