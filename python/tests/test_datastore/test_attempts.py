@@ -250,7 +250,10 @@ def test_what_is_not_there_is_told(store: FlowDatastore) -> None:
         store.reader(*TASK).load("y")
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b'{"objects": 3}'])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"\xff", b"[]", b'{"objects": 3}', b'{"objects": {"x": 1}}', b'{"info": {"x": 1}}'],
+)
 def test_a_damaged_record_is_told_with_its_place(
     store: FlowDatastore, storage: Storage, data: bytes
 ) -> None:

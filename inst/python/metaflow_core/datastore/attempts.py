@@ -445,9 +445,10 @@ def load_record(storage: Storage, key: str) -> dict[str, Any]:
         raise _damaged(storage, key, str(error)) from error
     if not isinstance(record, dict):
         raise _damaged(storage, key, "it is not an object")
-    for part in ("objects", "info"):
-        if not isinstance(record.get(part, {}), dict):
-            raise _damaged(storage, key, f"its {part!r} are not an object")
+    for part, kind in (("objects", str), ("info", dict)):
+        items = record.setdefault(part, {})
+        if not isinstance(items, dict) or not all(isinstance(v, kind) for v in items.values()):
+            raise _damaged(storage, key, f"its {part!r} is not what it should be")
     return record
 
 

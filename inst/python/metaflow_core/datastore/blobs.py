@@ -22,9 +22,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from gzip import BadGzipFile
-from hashlib import sha1
+from hashlib import file_digest, sha1
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from metaflow_core.datastore.storage import Storage
 from metaflow_core.errors import BlobCorrupted, BlobMissing
@@ -147,6 +147,20 @@ class BlobStore:
                     if digest == key:
                         return size_bytes
         path.unlink(missing_ok=True)
+        raise self._corrupted(key, what)
+
+    def verify(self, key: str, what: str = "") -> None:
+        """Read a blob, never all in memory, and say nothing if it is what its key says.
+
+        Raises:
+            BlobMissing: If there is no such blob.
+            BlobCorrupted: If what is there is not what the key says.
+        """
+        with self._open(key, what) as body:
+            for content in _readings(body):
+                with suppress(*_DAMAGE):
+                    if file_digest(cast(Any, content), "sha1").hexdigest() == key:
+                        return
         raise self._corrupted(key, what)
 
     def keys(self) -> Iterator[str]:
