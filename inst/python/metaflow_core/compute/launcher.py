@@ -16,12 +16,14 @@ class Exit:
     Args:
         code: Exit code, or None if a signal ended it.
         signal: Number of that signal, or None.
+        fault: For a worker that the launcher ended by itself: the reason, a sentence; else "".
         cpu_s: User and system time, in seconds.
         peak_memory_bytes: Largest resident size.
     """
 
     code: int | None
     signal: int | None
+    fault: str = ""
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
 

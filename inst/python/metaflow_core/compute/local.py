@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,6 +20,12 @@ from metaflow_core.errors import WorkerError
 from metaflow_core.wire import NotPlain
 
 _READ_BYTES = 1 << 16
+_MOST_PIPE_BYTES = 1 << 20
+"""Largest pipe of Linux, as it is set up; most have 64 KiB."""
+
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+"""Unit of a process's largest resident size."""
+
 _POLL_S = 0.05
 """How often a worker's end is looked for where the system has no process descriptors."""
 
@@ -51,33 +58,36 @@ class LocalLauncher:
 
     def start(self, listener: Listener) -> LocalWorker:
         """Start a worker for one attempt (see `Launcher`)."""
-        to_worker, from_worker = os.pipe(), os.pipe()
-        theirs, ours = (to_worker[0], from_worker[1]), (to_worker[1], from_worker[0])
-        try:
-            process = subprocess.Popen(
-                [*self._command, *map(str, theirs)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=theirs,
-                cwd=self._working_dir,
-                env={**os.environ, **self._environment},
-                # Its own group: Ctrl-C reaches the run, which decides what to end, and a stop
-                # reaches the worker's children, too.
-                start_new_session=True,
-            )
-        except OSError as error:
-            for fd in ours:
-                os.close(fd)
-            raise WorkerError(
-                f"The worker could not be started: {error}.", f"Command: {self._command[0]}."
-            ) from error
-        finally:
-            for fd in theirs:
-                os.close(fd)
-        worker = LocalWorker(self._loop, process, ours, listener, self._workers.discard)
+        with contextlib.ExitStack() as files:
+            try:
+                (theirs_in, ours_in), (ours_out, theirs_out) = _pipe(files), _pipe(files)
+                process = self._spawn(theirs_in, theirs_out)
+            except OSError as error:
+                raise WorkerError(
+                    f"The worker could not be started: {error}.", f"Command: {self._command[0]}."
+                ) from error
+            files.pop_all()
+        os.close(theirs_in)
+        os.close(theirs_out)
+        worker = LocalWorker(
+            self._loop, process, (ours_in, ours_out), listener, self._workers.discard
+        )
         self._workers.add(worker)
         return worker
+
+    def _spawn(self, *descriptors: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*self._command, *map(str, descriptors)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=descriptors,
+            cwd=self._working_dir,
+            env={**os.environ, **self._environment},
+            # Its own group: Ctrl-C reaches the run, which decides what to end, and a stop reaches
+            # the worker's children, too.
+            start_new_session=True,
+        )
 
     def close(self) -> None:
         """Kill the workers that are left."""
@@ -108,7 +118,8 @@ class LocalWorker:
         self._loop, self._process, self._listener = loop, process, listener
         (self._in, self._out), self._on_end = pipes, on_end
         self._frames = FrameReader()
-        self._pending: deque[bytes] = deque()
+        self._pending: deque[memoryview] = deque()
+        self._fault = ""
         self._ended = False
         assert process.stdout is not None
         assert process.stderr is not None
@@ -133,7 +144,7 @@ class LocalWorker:
             return
         if not self._pending:
             self._loop.on_writable(self._in, self._write)
-        self._pending.append(frame(dict(message)))
+        self._pending.append(memoryview(frame(dict(message))))
 
     def stop(self, grace_s: float) -> None:
         """End the worker and its children (see `Worker`)."""
@@ -147,9 +158,7 @@ class LocalWorker:
     def end(self) -> None:
         """End the worker and its children at once, and wait until it has ended."""
         self.kill()
-        if not self._ended:
-            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-            self._reap()
+        self._reap(wait=True)
 
     def _signal(self, number: int) -> None:
         if not self._ended:
@@ -180,8 +189,11 @@ class LocalWorker:
             return False
         try:
             messages = self._frames.feed(data)
-        except NotPlain:
-            self.kill()  # what it says cannot be understood, so no result of it can count
+        except NotPlain as error:
+            # No result of it can count any more.
+            self._fault = f"What the worker said on its channel cannot be understood: {error}."
+            self._loop.forget(self._out)
+            self.kill()
             return False
         for message in messages:
             self._listener.on_message(message)
@@ -199,36 +211,44 @@ class LocalWorker:
         if not self._reap():
             self._loop.call_later(_POLL_S, self._poll)
 
-    def _reap(self) -> bool:
+    def _reap(self, *, wait: bool = False) -> bool:
         if self._ended:
             return True
-        pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+        pid, status, usage = os.wait4(self._process.pid, 0 if wait else os.WNOHANG)
         if pid == 0:
             return False
-        # What a child left behind in the pipes is read; a grandchild that keeps them open is not
-        # waited for.
-        while self._read_messages():
-            pass
-        for stream in self._streams:
-            while self._read_output(stream):
-                pass
+        self._ended = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # what it left running in its group
+        self._read_rest()
         self._close(status)
         signalled = os.WIFSIGNALED(status)
         self._listener.on_exit(
             Exit(
                 code=None if signalled else os.WEXITSTATUS(status),
                 signal=os.WTERMSIG(status) if signalled else None,
+                fault=self._fault,
                 cpu_s=usage.ru_utime + usage.ru_stime,
-                peak_memory_bytes=usage.ru_maxrss * 1024,
+                peak_memory_bytes=usage.ru_maxrss * _MAXRSS_BYTES,
             )
         )
         return True
 
+    def _read_rest(self) -> None:
+        """Read what is left in the pipes.
+
+        A process that outlives the worker and keeps one open, or goes on writing, is not waited
+        for: only what fits into a pipe can be from before.
+        """
+        reads: list[Callable[[], bool]] = [self._read_messages]
+        reads += [partial(self._read_output, stream) for stream in self._streams]
+        for read in reads:
+            for _ in range(_MOST_PIPE_BYTES // _READ_BYTES):
+                if not read():
+                    break
+
     def _close(self, status: int) -> None:
-        self._ended = True
         self._process.returncode = status
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # what it left running in its group
         for fd in (self._in, self._out, *self._streams.values()):
             self._loop.forget(fd)
         os.close(self._in)
@@ -240,6 +260,13 @@ class LocalWorker:
             self._loop.forget(self._process_fd)
             os.close(self._process_fd)
         self._on_end(self)
+
+
+def _pipe(files: contextlib.ExitStack) -> tuple[int, int]:
+    ends = os.pipe()
+    for end in ends:
+        files.callback(os.close, end)
+    return ends
 
 
 def _process_fd(pid: int) -> int | None:

@@ -11,10 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
-from typing import Any
 
 Callback = Callable[[], object]
+Handler = Callable[[int, FrameType | None], object]
+
+_ACTION_BYTES = 256
+"""More than `struct sigaction` has anywhere."""
 
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -29,9 +33,10 @@ class Loop:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._timers: list[tuple[float, int, Callback]] = []
-        self._order = itertools.count()
-        self._cancelled: set[int] = set()
+        #: When each timer is due and its number, a heap; one without a callback was cancelled.
+        self._due: list[tuple[float, int]] = []
+        self._callbacks: dict[int, Callback] = {}
+        self._numbers = itertools.count()
 
     def on_readable(self, fd: int, callback: Callback) -> None:
         """Call *callback* whenever *fd* can be read."""
@@ -48,22 +53,25 @@ class Loop:
 
     def call_later(self, delay_s: float, callback: Callback) -> Callback:
         """Call *callback* once, after *delay_s* seconds; returns what cancels it."""
-        number = next(self._order)
-        heapq.heappush(self._timers, (time.monotonic() + delay_s, number, callback))
-        return lambda: self._cancelled.add(number)
+        number = next(self._numbers)
+        self._callbacks[number] = callback
+        heapq.heappush(self._due, (time.monotonic() + delay_s, number))
+        return partial(self._callbacks.pop, number, None)
 
     def step(self) -> None:
         """Wait until something is due, and call back for all that is."""
         for key, _ in self._selector.select(self._wait_s()):
-            # A callback may have closed a file that is later in this list.
-            if self._selector.get_map().get(key.fd) is not None:
+            # A callback may have closed a file that is later in this list, and its number may be
+            # another file's by now.
+            if self._selector.get_map().get(key.fd) is key:
                 key.data()
         self._fire_timers()
 
     def close(self) -> None:
         """Forget everything."""
         self._selector.close()
-        self._timers.clear()
+        self._due.clear()
+        self._callbacks.clear()
 
     @contextlib.contextmanager
     def catching_signals(self, callback: Callable[[int], None]) -> Iterator[None]:
@@ -87,31 +95,58 @@ class Loop:
             """The byte in the pipe does the work."""
 
         old_wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        old_handlers: dict[int, Any] = {n: signal.signal(n, ignore) for n in STOP_SIGNALS}
+        old_handlers = [_replace_handler(number, ignore) for number in STOP_SIGNALS]
         self.on_readable(read_end, wake)
         try:
             yield
         finally:
             self.forget(read_end)
-            for number, handler in old_handlers.items():
-                # None stands for a handler that was not set from Python, such as R's own.
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+            for restore in old_handlers:
+                restore()
             signal.set_wakeup_fd(old_wakeup)
             os.close(read_end)
             os.close(write_end)
 
     def _wait_s(self) -> float | None:
         self._drop_cancelled()
-        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+        return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
 
     def _fire_timers(self) -> None:
         now = time.monotonic()
         while True:
             self._drop_cancelled()
-            if not self._timers or self._timers[0][0] > now:
+            if not self._due or self._due[0][0] > now:
                 return
-            heapq.heappop(self._timers)[2]()
+            _, number = heapq.heappop(self._due)
+            self._callbacks.pop(number)()
 
     def _drop_cancelled(self) -> None:
-        while self._timers and self._timers[0][1] in self._cancelled:
-            self._cancelled.discard(heapq.heappop(self._timers)[1])
+        while self._due and self._due[0][1] not in self._callbacks:
+            heapq.heappop(self._due)
+
+
+def _replace_handler(number: int, handler: Handler) -> Callable[[], object]:
+    """Handle a signal with *handler*; returns what puts the handler back that was there."""
+    old = signal.getsignal(number)
+    restore = _keep_foreign(number) if old is None else partial(signal.signal, number, old)
+    signal.signal(number, handler)
+    return restore
+
+
+def _keep_foreign(number: int) -> Callable[[], object]:
+    """Returns what puts back a handler that Python does not know, such as R's own.
+
+    Python cannot do it, and the default in its place would let the next Ctrl-C end R.
+    """
+    import ctypes
+
+    action = ctypes.create_string_buffer(_ACTION_BYTES)
+    library = ctypes.CDLL(None)
+    library.sigaction(number, None, action)
+
+    def restore() -> None:
+        # Python's own record is brought up to date first.
+        signal.signal(number, signal.SIG_DFL)
+        library.sigaction(number, action, None)
+
+    return restore
