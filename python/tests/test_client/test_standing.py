@@ -49,10 +49,14 @@ NOW = 1_000_000.0
 
 
 @pytest.mark.parametrize(
-    ("end_task_succeeded", "state", "failed", "last", "expected"),
+    ("end_task", "state", "failed", "last", "expected"),
     [
-        pytest.param(True, None, False, 0, "successful", id="the last step succeeded"),
-        pytest.param(False, None, False, 0, "failed", id="the last step failed"),
+        pytest.param("successful", None, False, 0, "successful", id="the last step succeeded"),
+        pytest.param("caught", None, False, 0, "successful", id="its failure was caught"),
+        pytest.param("failed", None, True, 0, "failed", id="the last step failed"),
+        pytest.param(
+            "failed", {"status": "running", "at": NOW}, True, 0, "running", id="it is retried"
+        ),
         pytest.param(
             None, {"status": "running", "at": NOW - 5}, True, 0, "running", id="it says so"
         ),
@@ -68,9 +72,9 @@ NOW = 1_000_000.0
         pytest.param(None, None, False, 0, "unknown", id="no heartbeat, old records"),
     ],
 )
-def test_a_run_stands_as(end_task_succeeded, state, failed, last, expected):
+def test_a_run_stands_as(end_task, state, failed, last, expected):
     status = standing.of_run(
-        end_task_succeeded=end_task_succeeded,
+        end_task=end_task,
         state=state,
         has_failed_task=lambda: failed,
         last_recorded_at=lambda: last,

@@ -17,9 +17,18 @@ from typing import Any
 
 from metaflow_core.client import standing
 from metaflow_core.client.code import MetaflowCode
-from metaflow_core.client.objects import DataArtifact, Flow, MetaflowObject, Run, Step, Task
+from metaflow_core.client.history import Ending
+from metaflow_core.client.objects import (
+    DataArtifact,
+    Flow,
+    MetaflowObject,
+    Run,
+    Step,
+    Task,
+)
 from metaflow_core.datastore import mflog
 from metaflow_core.errors import InvalidPathspec, RunNotFound
+from metaflow_core.metadata.provider import RunFilter
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Failure
 
@@ -145,18 +154,16 @@ def runs(  # noqa: PLR0913 -- one argument a filter
     Args:
         flow: Name of the flow.
         tags: Tags that a run must have, all of them.
-        since, until: When it was started, at the earliest and at the latest.
+        since, until: When it was registered; *until* is excluded.
         status: How it may stand.
         limit: How many at most.
     """
-    chosen = (
-        run
-        for run in Flow(flow).runs(*(tags or ()))
-        if (since is None or run.created_at.timestamp() >= since)
-        and (until is None or run.created_at.timestamp() <= until)
-    )
-    rows = (row for row in map(_run_row, chosen) if not status or row["status"] in status)
-    return _table(list(islice(rows, limit)), _RUN_COLUMNS)
+    found = Flow(flow)
+    which = RunFilter(tags or (), since, until, limit=None if status else limit)
+    with found.history() as history:
+        rows = (_run_row(run, history.ending(run)) for run in found.select(which))
+        wanted = (row for row in rows if not status or row["status"] in status)
+        return _table(list(islice(wanted, limit)), _RUN_COLUMNS)
 
 
 _RUN_COLUMNS = (
@@ -172,17 +179,17 @@ _RUN_COLUMNS = (
 )
 
 
-def _run_row(run: Run) -> dict[str, Any]:
+def _run_row(run: Run, ending: Ending) -> dict[str, Any]:
     return {
         "run_id": run.id,
         "pathspec": run.pathspec,
         "user": run.user,
-        "status": run.status,
+        "status": ending.status,
         "created_at": run.created_at.timestamp(),
-        "finished_at": _seconds(run.finished_at),
-        "duration_s": run.duration_s,
+        "finished_at": ending.finished_at,
+        "duration_s": ending.duration_s,
         "tags": sorted(run.user_tags),
-        "origin_run_id": run.origin_run_id,
+        "origin_run_id": ending.origin_run_id,
     }
 
 

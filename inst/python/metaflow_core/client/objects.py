@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import namedtuple
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
@@ -17,6 +18,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 from metaflow_core.client import lineage, standing
 from metaflow_core.client.code import MetaflowCode
 from metaflow_core.client.for_r import encode_for_r
+from metaflow_core.client.history import History
 from metaflow_core.client.robject import RObject
 from metaflow_core.client.scope import current_store, get_namespace
 from metaflow_core.client.standing import Attempt, RunStatus, TaskStatus
@@ -34,10 +36,12 @@ from metaflow_core.errors import (
     TaskNotFound,
     UsageError,
 )
-from metaflow_core.metadata.provider import ObjectRecord
+from metaflow_core.metadata.provider import ObjectRecord, RunFilter
 from metaflow_core.model.flow import END, PARAMETERS
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Failure
+
+_ALL_RUNS = RunFilter()
 
 _NO_TIME = datetime(3000, 1, 1)
 """What stock Metaflow says of a log line without a time."""
@@ -799,14 +803,22 @@ class Run(MetaflowObject[Step]):
     @property
     def status(self) -> RunStatus:
         """How it stands: "running", "successful", "failed", or "unknown" if it fell silent."""
-        end = self.end_task
         return standing.of_run(
-            end_task_succeeded=end.successful if end and end.finished_at else None,
+            end_task=self._end_status(),
             state=self.state(),
             has_failed_task=lambda: any(True for _ in self._failed_tasks()),
             last_recorded_at=self._last_recorded_at,
             now=time.time(),
         )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known to have ended, so that how it stands will not change any more."""
+        return standing.is_over(self._end_status(), self.state())
+
+    def _end_status(self) -> TaskStatus | None:
+        end = self.end_task
+        return end._own_status() if end else None
 
     def state(self) -> Mapping[str, Any] | None:
         """What the run last said that it is doing, with ``"at"``; None if it says nothing."""
@@ -878,21 +890,37 @@ class Flow(MetaflowObject[Run]):
     _NOT_FOUND = FlowNotFound
 
     def _is_in(self, namespace: str) -> bool:
-        return any(True for _ in self)
+        which = RunFilter(tags=(namespace,), limit=1)
+        return bool(self._store.provider.runs(self.id, which))
+
+    def __iter__(self) -> Iterator[Run]:
+        """The runs, newest first, that are in this object's namespace."""
+        return self.select()
 
     @property
     def latest_run(self) -> Run | None:
         """The newest run, however it goes or went."""
-        return next(iter(self), None)
+        return next(self.select(RunFilter(limit=1)), None)
 
     @property
     def latest_successful_run(self) -> Run | None:
         """The newest run that succeeded."""
-        return next((run for run in self if run.successful), None)
+        with self.history() as history:
+            return next((run for run in self if history.ending(run).successful), None)
 
     def runs(self, *tags: str) -> Iterator[Run]:
         """The runs, newest first, that have all *tags*."""
-        return self._tagged(tags)
+        return self.select(RunFilter(tags))
+
+    def history(self) -> History:
+        """How the runs ended; quick for those that were asked about before."""
+        return History(self._store.provider, self.id)
+
+    def select(self, which: RunFilter = _ALL_RUNS) -> Iterator[Run]:
+        """The runs that *which* admits, newest first."""
+        own = () if self._namespace is None else (self._namespace,)
+        within = replace(which, tags=(*which.tags, *own))
+        return map(self._child, self._store.provider.runs(self.id, within))
 
 
 class Metaflow:

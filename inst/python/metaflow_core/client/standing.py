@@ -16,6 +16,8 @@ SILENT_AFTER_S = 120.0
 SILENT_WITHOUT_HEARTBEAT_S = 24 * 3600.0
 """The same for a run that sends none, as in stock Metaflow, since its last record."""
 
+_WELL = ("successful", "caught")
+
 _ATTEMPT_TAG = re.compile(r"attempt_id:(\d+)")
 
 Fact = Mapping[str, Any]
@@ -95,7 +97,7 @@ def in_run(task: TaskStatus, run: RunStatus) -> TaskStatus:
 
 def of_run(
     *,
-    end_task_succeeded: bool | None,
+    end_task: TaskStatus | None,
     state: Mapping[str, Any] | None,
     has_failed_task: Callable[[], bool],
     last_recorded_at: Callable[[], float],
@@ -104,23 +106,27 @@ def of_run(
     """How a run stands.
 
     Args:
-        end_task_succeeded: Whether the last step's task did; None if it has not finished.
+        end_task: How the last step's task stands; None if the run has not reached it.
         state: The run's last heartbeat, or None if it has sent none.
         has_failed_task: Asked only without a heartbeat: whether a task failed for good.
         last_recorded_at: Asked only without a heartbeat: when something was last recorded.
         now: The time. All times in seconds since 1970.
     """
-    if end_task_succeeded is not None:
-        return "successful" if end_task_succeeded else "failed"
+    if end_task in _WELL:
+        return "successful"
     if state is not None:
-        told = state.get("status", "running")
-        if told != "running":
-            return "successful" if told == "successful" else "failed"
+        if is_over(end_task, state):
+            return "successful" if state["status"] == "successful" else "failed"
         return "running" if now - state["at"] <= SILENT_AFTER_S else "unknown"
     if has_failed_task():
         return "failed"
     recent = now - last_recorded_at() <= SILENT_WITHOUT_HEARTBEAT_S
     return "running" if recent else "unknown"
+
+
+def is_over(end_task: TaskStatus | None, state: Mapping[str, Any] | None) -> bool:
+    """Whether a run is known to have ended, so that how it stands will not change any more."""
+    return end_task in _WELL or (state or {}).get("status", "running") != "running"
 
 
 def _attempt(number: int, facts: Mapping[str, Fact]) -> Attempt:

@@ -1,0 +1,63 @@
+"""How the runs of a flow ended, remembered, so that a long history is listed quickly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from metaflow_core.client.standing import RunStatus
+from metaflow_core.metadata.provider import MetadataProvider
+
+if TYPE_CHECKING:
+    from metaflow_core.client.objects import Run
+
+
+class Ending(NamedTuple):
+    """How a run ended, or stands; times in seconds, and since 1970."""
+
+    status: RunStatus
+    successful: bool
+    finished_at: float | None
+    duration_s: float | None
+    origin_run_id: str | None
+
+
+class History:
+    """What is known of the runs of a flow; what will not change any more is kept.
+
+    To be used in a ``with`` block, whose end keeps it.
+
+    Args:
+        provider: Where it is kept.
+        flow: Name of the flow.
+    """
+
+    def __init__(self, provider: MetadataProvider, flow: str) -> None:
+        self._provider, self._flow = provider, flow
+        self._known = provider.outcomes(flow)
+        self._found: dict[str, Ending] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._found:
+            kept = {run: ending._asdict() for run, ending in self._found.items()}
+            self._provider.keep_outcomes(self._flow, kept)
+
+    def ending(self, run: Run) -> Ending:
+        """How *run* ended, or stands."""
+        known = self._known.get(run.id)
+        # Another version may have kept other fields.
+        if known is not None and known.keys() == set(Ending._fields):
+            return Ending(**known)
+        at = run.finished_at
+        ending = Ending(
+            run.status,
+            run.successful,
+            None if at is None else at.timestamp(),
+            run.duration_s,
+            run.origin_run_id,
+        )
+        if run.is_over:
+            self._found[run.id] = ending
+        return ending
