@@ -16,7 +16,7 @@ from metaflow_core.compute.launcher import Exit, Launcher, Stream, Worker
 from metaflow_core.compute.loop import Loop
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.datastore import pickles
-from metaflow_core.datastore.attempts import AttemptWriter, Encoded
+from metaflow_core.datastore.attempts import AttemptWriter
 from metaflow_core.errors import MetaflowError, StoreError
 from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
 from metaflow_core.model.task import Failure, ForeachFrame, Outcome

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from metaflow_core.compute.launcher import Launcher
@@ -32,6 +34,9 @@ from metaflow_core.scheduler.events import (
     TaskCloned,
 )
 from metaflow_core.scheduler.scheduler import Scheduler
+
+LINGER_S = 3.0
+"""How long tasks may go on when another one has failed: one that is about to finish is not lost."""
 
 STOP_GRACE_S = 5.0
 """How long a stopped worker has to end by itself."""
@@ -66,6 +71,8 @@ class Runtime:
         self._running: dict[TaskKey, Attempt] = {}
         self._places: dict[TaskKey, Place] = {}
         self._end: FinishRun | None = None
+        self._is_interrupted = False
+        self._lingering: list[Callable[[], None]] = []
         self.stopped: list[str] = []
         self._heartbeat = Heartbeat(run.pathspec, run.metadata, loop, self._state)
 
@@ -75,7 +82,7 @@ class Runtime:
         Whatever goes wrong, no worker is left running.
         """
         try:
-            with self._loop.catching_signals(lambda number: self._tell(Interrupted())):
+            with self._loop.catching_signals(self._interrupt):
                 self._heartbeat.start()
                 self._tell(RunStarted())
                 self._drain()
@@ -90,6 +97,12 @@ class Runtime:
     def place(self, task: TaskKey) -> Place:
         """The place of a task that was started."""
         return self._places[task]
+
+    def _interrupt(self, number: int) -> None:
+        self._is_interrupted = True
+        for stop in self._lingering:
+            stop()
+        self._tell(Interrupted())
 
     def _tell(self, event: Event) -> None:
         self._events.append(event)
@@ -131,15 +144,24 @@ class Runtime:
         key = attempt.place.key
         del self._running[key]
         if isinstance(what, Failure):
+            if what.kind == "stopped":
+                self.stopped.append(attempt.short)
             self._tell(AttemptFailed(key, attempt.number, what))
         else:
             self._finished[key] = what
             self._tell(AttemptSucceeded(key, attempt.number, what.outcome))
 
     def _cancel(self, action: CancelAttempt) -> None:
-        attempt = self._running[action.task]
-        self.stopped.append(attempt.short)
-        attempt.stop("stopped", action.because, STOP_GRACE_S)
+        """Stop an attempt: at once for the user, after a moment for the failure of another task."""
+        attempt = self._running.get(action.task)
+        if attempt is None:
+            return  # it could not be started, and its failure is among the events
+        stop = partial(attempt.stop, "stopped", action.because, STOP_GRACE_S)
+        if self._is_interrupted:
+            stop()
+        else:
+            self._lingering.append(stop)
+            self._loop.call_later(LINGER_S, stop)
 
     def _clone(self, action: CloneTask) -> None:
         assert self._origin is not None
