@@ -1,13 +1,16 @@
-# What a join sees: `inputs`, one read-only view for each task that it joins.
+# What a join sees: `inputs`, one read-only view for each task that it joins. As in `self`, a view
+# only names the state that holds what was loaded.
 
 # `tasks` is a list of `list(step, index, task_id)`; `fetch` is that of `self`, and `objects(index)`
 # gives the content hashes of an input's artifacts by name.
-new_inputs <- function(tasks, fetch, objects) {
+new_inputs <- function(tasks, fetch, objects, where = "this join") {
+  id <- register_state(paste("the inputs of", where), list(
+    fetch = fetch, objects = objects, values = list(), hashes = list()
+  ))
   steps <- vapply(tasks, function(task) task$step, "")
   inputs <- lapply(seq_along(tasks), function(i) {
-    state <- list(fetch = fetch, objects = objects, cache = new.env(parent = emptyenv()))
     structure(
-      list(position = i - 1L, step = steps[[i]], task = tasks[[i]], state = state),
+      list(position = i - 1L, step = steps[[i]], task = tasks[[i]], id = id),
       class = "metaflow_input"
     )
   })
@@ -112,18 +115,20 @@ pick_input <- function(inputs, name, call = parent.frame(2)) {
 }
 
 read_input <- function(input, name, call = parent.frame(2)) {
-  state <- .subset2(input, "state")
-  if (!exists(name, envir = state$cache, inherits = FALSE)) {
-    if (name == "index") return(unlist(.subset2(input, "task")$index))
+  if (name == "index") return(unlist(.subset2(input, "task")$index))
+  state <- state_with_id(.subset2(input, "id"))
+  position <- .subset2(input, "position")
+  key <- paste(position, name)
+  if (!key %in% names(state$values)) {
     value <- tryCatch(
-      state$fetch("input", .subset2(input, "position"), name),
+      state$fetch("input", position, name),
       metaflow_artifact_not_found = function(error) {
         abort_no_artifact(name, names(input), where_is(input), call = call)
       }
     )
-    assign(name, value, envir = state$cache)
+    state$values[key] <- list(value)
   }
-  get(name, envir = state$cache)
+  state$values[[key]]
 }
 
 where_is <- function(input) {
@@ -131,14 +136,17 @@ where_is <- function(input) {
   paste0(task$step, "/", task$task_id)
 }
 
-# Content hash of each artifact of an input, by name; asked for once.
+# Content hash of each artifact of an input, by name; asked for once. Names with an underscore are
+# Metaflow's own records.
 input_objects <- function(input) {
-  state <- .subset2(input, "state")
-  key <- "\r objects"
-  if (is.null(state$cache[[key]])) {
-    state$cache[[key]] <- state$objects(.subset2(input, "position"))
+  state <- state_with_id(.subset2(input, "id"))
+  position <- .subset2(input, "position")
+  key <- as.character(position)
+  if (is.null(state$hashes[[key]])) {
+    hashes <- state$objects(position)
+    state$hashes[[key]] <- hashes[!startsWith(names(hashes) %||% character(), "_")]
   }
-  state$cache[[key]]
+  state$hashes[[key]]
 }
 
 #' One artifact of all inputs
@@ -209,8 +217,8 @@ merge_artifacts <- function(self, inputs, exclude = NULL, include = NULL, flow =
   if (length(conflicts)) abort_conflict(conflicts, found, inputs)
   for (name in wanted) {
     position <- found[[name]]$position[[1]]
-    bind_artifact(self, name, from = "input", index = position)
     state$references[[name]] <- position
+    bind_artifact(self, name)
   }
   invisible(self)
 }

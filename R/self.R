@@ -1,9 +1,9 @@
 # `self`: the artifacts of a task, as an environment that loads them on first use.
 #
-# Each artifact that the task started with is an active binding, which fetches its value when it is
-# read and becomes an ordinary variable when it is assigned. So an ordinary variable *is* what the
-# step assigned, and `ls()`, `exists()`, `get()`, `with()` and `rm()` work as on any environment.
-# What `self` knows besides is in its attribute `state`, an environment.
+# Each artifact is an active binding, so `ls()`, `exists()`, `get()`, `with()` and `rm()` work as on
+# any environment. The values, and all else that is known of the task, are in its state, which `self`
+# only names by an id: a formula or an R6 object that a step makes carries the step's variables with
+# it into the store, `self` among them, and must not carry every artifact and the worker's pipes.
 
 # A `self`.
 #
@@ -12,59 +12,93 @@
 # the foreach stack, outermost first.
 new_self <- function(fetch, artifacts = character(), parameters = character(), frames = list(),
                      where = "this task") {
-  state <- new.env(parent = emptyenv())
-  state$fetch <- fetch
-  state$parameters <- parameters
-  state$frames <- frames
-  state$where <- where
-  state$inherited <- artifacts
-  state$loaded <- list()
-  state$items <- list()
-  state$references <- integer()
+  id <- register_state(where, list(
+    fetch = fetch,
+    parameters = parameters,
+    frames = frames,
+    items = list(),
+    inherited = artifacts,
+    # Values that were loaded or assigned, by name.
+    values = new.env(parent = emptyenv()),
+    assigned = character(),
+    # Bytes of loaded values that may change without being assigned.
+    before = list(),
+    # Where merged artifacts come from: name to the index of an input, from 0.
+    references = integer()
+  ))
   self <- new.env(parent = emptyenv())
-  attr(self, "state") <- state
+  attr(self, "id") <- id
   class(self) <- c("metaflow_self", "environment")
-  for (name in artifacts) bind_artifact(self, name, from = "self")
+  for (name in artifacts) bind_artifact(self, name)
   self
 }
 
-# Makes `name` an artifact of `self` that is fetched when it is read.
-bind_artifact <- function(self, name, from, index = NULL) {
-  state <- state_of(self)
-  force(index)
-  makeActiveBinding(name, env = self, function(value) {
-    if (!missing(value)) return(replace_artifact(self, name, value))
-    if (!name %in% names(state$loaded)) {
-      state$loaded[name] <- list(state$fetch(from, index, name))
-    }
-    state$loaded[[name]]
-  })
+# Keeps what is known of a task in this process; its id.
+register_state <- function(where, fields) {
+  id <- utils::tail(make.unique(c(ls(the$tasks), where), sep = " #"), 1)
+  the$tasks[[id]] <- list2env(c(fields, list(where = where)), parent = emptyenv())
+  id
 }
 
-replace_artifact <- function(self, name, value) {
-  state <- state_of(self)
+state_of <- function(self) state_with_id(attr(self, "id", exact = TRUE))
+
+state_with_id <- function(id, call = rlang::caller_env()) {
+  the$tasks[[id]] %||% abort(
+    c(
+      sprintf("AttributeError: %s has ended; nothing can be read from its `self`.", id),
+      i = "A function that a step stores as an artifact must not use `self`; pass it the values."
+    ),
+    class = "task_ended", call = call
+  )
+}
+
+bind_artifact <- function(self, name) {
+  makeActiveBinding(name, artifact_binding(attr(self, "id", exact = TRUE), name), self)
+}
+
+# Holds no more than two strings, see above.
+artifact_binding <- function(id, name) {
+  force(id)
+  force(name)
+  function(value) {
+    state <- state_with_id(id)
+    if (missing(value)) get_artifact(state, name) else set_artifact(state, name, value)
+  }
+}
+
+is_bound <- function(name, self) bindingIsActive(as.name(name), self)
+
+get_artifact <- function(state, name) {
+  if (!exists(name, envir = state$values, inherits = FALSE)) {
+    index <- if (name %in% names(state$references)) state$references[[name]]
+    value <- state$fetch(if (is.null(index)) "self" else "input", index, name)
+    if (is_mutable(value)) state$before[[name]] <- to_bytes(value)
+    assign(name, value, envir = state$values)
+  }
+  get(name, envir = state$values)
+}
+
+set_artifact <- function(state, name, value) {
   if (name %in% state$parameters) abort_read_only(name, "is a parameter")
-  state$loaded[[name]] <- NULL
-  rm(list = name, envir = self)
-  assign(name, value, envir = self)
-  invisible(value)
+  state$assigned <- union(state$assigned, name)
+  assign(name, value, envir = state$values)
 }
-
-state_of <- function(self) attr(self, "state", exact = TRUE)
 
 # What a step left in `self`: names of the artifacts to write, to refer to (name to the index of an
 # input, from 0), and those that were removed.
 changes <- function(self) {
   state <- state_of(self)
-  names <- ls(self, all.names = TRUE)
-  fetched <- names[vapply(names, bindingIsActive, NA, env = self)]
-  changed_in_place <- Filter(
-    function(name) is_mutable(state$loaded[[name]]), intersect(fetched, names(state$loaded))
-  )
+  names <- names(self)
+  # `assign()` of a new name makes an ordinary variable.
+  plain <- names[!vapply(names, is_bound, NA, self = self)]
+  in_place <- Filter(function(name) {
+    !identical(to_bytes(get(name, envir = state$values)), state$before[[name]])
+  }, names(state$before))
+  written <- intersect(names, c(plain, state$assigned, setdiff(in_place, state$parameters)))
+  referred <- setdiff(intersect(names, names(state$references)), written)
   list(
-    written = c(setdiff(names, fetched), setdiff(changed_in_place, state$parameters)),
-    references = state$references[setdiff(intersect(fetched, names(state$references)),
-      changed_in_place)],
+    written = written,
+    references = state$references[referred],
     removed = setdiff(state$inherited, names)
   )
 }
@@ -114,12 +148,12 @@ length.metaflow_self <- function(x) length(names(x))
 format.metaflow_self <- function(x, ...) {
   state <- state_of(x)
   names <- names(x)
-  active <- vapply(names, bindingIsActive, NA, env = x)
   told <- vapply(names, function(name) {
-    if (active[[name]] && !name %in% names(state$loaded)) return("(not loaded yet)")
-    describe(get(name, envir = x))
+    is_here <- !is_bound(name, x) || exists(name, envir = state$values, inherits = FALSE)
+    if (is_here) describe(get(name, envir = x)) else "(not loaded yet)"
   }, "")
-  told[names %in% state$parameters] <- paste(told[names %in% state$parameters], "(parameter)")
+  is_parameter <- names %in% state$parameters
+  told[is_parameter] <- paste(told[is_parameter], "(parameter)")
   c(
     sprintf("<self> of %s, %d artifact%s", state$where, length(names),
       if (length(names) == 1) "" else "s"),
@@ -141,8 +175,8 @@ has_answer <- function(self, name) {
 }
 
 read_self <- function(self, name, call = parent.frame(2)) {
-  if (exists(name, envir = self, inherits = FALSE)) return(get(name, envir = self))
   state <- state_of(self)
+  if (exists(name, envir = self, inherits = FALSE)) return(get(name, envir = self))
   switch(name,
     input = foreach_input(state),
     index = foreach_index(state),
@@ -164,8 +198,10 @@ write_self <- function(self, name, value, call = parent.frame(2)) {
       class = "invalid_argument", call = call
     )
   }
-  if (name %in% state_of(self)$parameters) abort_read_only(name, "is a parameter", call = call)
-  assign(name, value, envir = self)
+  state <- state_of(self)
+  if (name %in% state$parameters) abort_read_only(name, "is a parameter", call = call)
+  if (!exists(name, envir = self, inherits = FALSE)) bind_artifact(self, name)
+  set_artifact(state, name, value)
   self
 }
 

@@ -4,6 +4,9 @@ the <- new.env(parent = emptyenv())
 # The Python module `metaflow_core.bridge`, once it is loaded.
 the$core <- NULL
 
+# State of the tasks whose `self` or `inputs` live in this process, by id; see `self.R`.
+the$tasks <- new.env(parent = emptyenv())
+
 # In a worker: the flow's payload, as `load_payload()` returns it.
 the$payload <- NULL
 

@@ -49,9 +49,11 @@ task_self <- function(task, channel) {
     artifacts = as.character(unlist(task$artifacts)),
     parameters = as.character(unlist(task$parameters)),
     frames = task$frames,
-    where = sprintf("task %s", task$current$pathspec %||% task$step)
+    where = place_of(task)
   )
 }
+
+place_of <- function(task) sprintf("task %s", task$current$pathspec %||% task$step)
 
 task_inputs <- function(task, channel) {
   new_inputs(
@@ -59,7 +61,8 @@ task_inputs <- function(task, channel) {
     fetch = artifact_fetcher(channel),
     objects = function(index) {
       unlist(question(channel, list(type = "objects", index = index))$objects)
-    }
+    },
+    where = place_of(task)
   )
 }
 

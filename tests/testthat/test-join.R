@@ -69,8 +69,8 @@ test_that("gather_inputs() gives one artifact of all", {
 
 test_that("merge_artifacts() passes on what is the same, by reference", {
   task <- branches(
-    list(step = "a", artifacts = list(same = 1, only_a = 2, own = 3, alpha = 1)),
-    list(step = "b", artifacts = list(same = 1, own = 4, alpha = 1))
+    list(step = "a", artifacts = list(same = 1, only_a = 2, own = 3, alpha = 1, `_stack` = 1)),
+    list(step = "b", artifacts = list(same = 1, own = 4, alpha = 1, `_stack` = 2))
   )
   self <- task$self
   self$own <- 5

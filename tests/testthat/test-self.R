@@ -52,18 +52,44 @@ test_that("only what was assigned is written", {
   expect_null(self$z)
 })
 
-test_that("what may have been changed in place is written again if it was read", {
-  env <- list2env(list(n = 1))
+test_that("what was changed in place is written, what was only read is not", {
+  new_env <- function() list2env(list(n = 1))
+  table <- data.table::data.table(a = 1:2)
   self <- self_with(list(
-    env = env, unread = env, plain = list(1, mtcars), list = list(deep = list(env)),
-    fun = function() n, global = local(function() 1, globalenv())
+    env = new_env(), read = new_env(), plain = list(1, mtcars), list = list(deep = list(new_env())),
+    model = lm(mpg ~ wt, mtcars), table = table
   ))$self
   self$env$n <- 2
+  self$list$deep[[1]]
+  list <- self$list
+  list$deep[[1]]$n <- 2
+  data.table::set(self$table, 1L, "a", 5L)
+  summary(self$model)
+  self$read$n
   self$plain
-  self$list
-  self$global
 
-  expect_setequal(changes(self)$written, c("env", "list"))
+  expect_setequal(changes(self)$written, c("env", "list", "table"))
+})
+
+test_that("what a step makes takes neither artifacts nor pipes along in `self`", {
+  task <- self_with(list(loaded = runif(1e4)))
+  step <- function(self) {
+    self$loaded
+    self$large <- runif(1e4)
+    self$model <- lm(mpg ~ wt, mtcars[1:5, ])
+    self$closure <- function() self$large
+  }
+  step <- utils::removeSource(step)
+  environment(step) <- globalenv()
+  step(task$self)
+
+  expect_lt(length(encode_artifact(task$self$model)$bytes), 20000)
+  bytes <- encode_artifact(task$self$closure)$bytes
+  expect_lt(length(bytes), 20000)
+
+  # As in another process, where the task is not known.
+  rm(list = attr(task$self, "id"), envir = the$tasks)
+  expect_error(unserialize(bytes)(), "has ended", class = "metaflow_task_ended")
 })
 
 test_that("parameters are read-only, whichever way they are assigned", {
