@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import click
+
 from metaflow_core.model.flow import Flow
 from metaflow_core.runtime.start import RSession
 
@@ -62,3 +64,10 @@ def _in_r(name: str, rest: str) -> str:
     if name == "resume":
         return f'run(resume = TRUE, origin_run_id = "{rest.rpartition(" ")[2]}")'
     return f'run({name} = "{rest}")'
+
+
+def flow_name(ctx: click.Context) -> str:
+    """Name of the flow whose command is being done."""
+    invocation, _ = ctx.obj
+    assert isinstance(invocation, Invocation)
+    return invocation.flow.name

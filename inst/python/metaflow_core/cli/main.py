@@ -6,14 +6,18 @@ import contextlib
 import difflib
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
+from metaflow_core.cli.care_commands import care_commands
 from metaflow_core.cli.invocation import CommandResult, Invocation
 from metaflow_core.cli.options import command_line
 from metaflow_core.cli.read_commands import read_commands
 from metaflow_core.cli.run_commands import run_commands
+from metaflow_core.client import scope
+from metaflow_core.datastore.local import FOLDER
 
 
 class FlowGroup(click.Group):
@@ -43,7 +47,7 @@ def main(invocation: Invocation) -> CommandResult:
     """
     result = CommandResult()
     group = flow_group(invocation)
-    with _printing(invocation):
+    with _printing(invocation), scope.temporary():
         try:
             words, defaults = command_line(group, invocation.argv, invocation.options)
             group.main(
@@ -71,13 +75,19 @@ def flow_group(invocation: Invocation) -> click.Group:
     group = FlowGroup(
         "flow",
         params=_group_options(),
-        callback=lambda **options: None,
+        callback=_look_at_root,
         help=f"Run {invocation.flow.name}, resume it, and look at its runs.",
         context_settings={"help_option_names": ["--help"], "show_default": False},
     )
-    for command in [*run_commands(invocation.flow), *read_commands()]:
+    for command in [*run_commands(invocation.flow), *read_commands(), *care_commands()]:
         group.add_command(command)
     return group
+
+
+def _look_at_root(datastore_root: str | None, **options: Any) -> None:
+    """Commands that read look where the others write."""
+    if datastore_root is not None and Path(datastore_root, FOLDER).is_dir():
+        scope.metadata(datastore_root)
 
 
 def _group_options() -> list[click.Parameter]:

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from metaflow_core import client
-from metaflow_core.cli.invocation import Invocation
+from metaflow_core.cli.invocation import flow_name
 from metaflow_core.cli.table import duration_text, size_text, table, text, time_text
 from metaflow_core.client import describe
-from metaflow_core.errors import InvalidPathspec
+from metaflow_core.errors import FlowNotFound, InvalidPathspec
 from metaflow_core.model.pathspec import Pathspec
 
 _RUN_COLUMNS = {
@@ -123,15 +123,14 @@ def _command(
 
 @click.pass_context
 def _list_runs(ctx: click.Context, /, **options: Any) -> None:
-    flow = _flow_name(ctx)
+    flow = flow_name(ctx)
     if options["everyone"]:
         client.namespace(None)
-    columns = describe.runs(
-        flow=flow,
-        tags=options["tag"],
-        status=options["status"],
-        limit=options["limit"],
-    )
+    filters = {name: options[name] for name in ("status", "limit")}
+    try:
+        columns = describe.runs(flow=flow, tags=options["tag"], **filters)
+    except FlowNotFound:
+        columns = {name: [] for name in _RUN_COLUMNS}  # it has not been run yet
     _print(columns, _RUN_COLUMNS, as_json=options["as_json"])
 
 
@@ -289,17 +288,11 @@ def _tag_list(
 # Helpers
 
 
-def _flow_name(ctx: click.Context) -> str:
-    invocation, _ = ctx.obj
-    assert isinstance(invocation, Invocation)
-    return invocation.flow.name
-
-
 def _of_run(ctx: click.Context, given: str) -> Pathspec:
     """A pathspec of this flow, with or without the flow's name; whoever made the run."""
     client.namespace(None)
-    flow = _flow_name(ctx)
-    spec = Pathspec.parse(given if given.split("/")[0] == flow else f"{flow}/{given}")
+    flow = flow_name(ctx)
+    spec = Pathspec.parse(given if given.split("/", maxsplit=1)[0] == flow else f"{flow}/{given}")
     if spec.level not in ("run", "step", "task"):
         raise InvalidPathspec(
             f"{given!r} is not a run, a step or a task.", "Write RUN, RUN/STEP or RUN/STEP/TASK."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from metaflow_core import config
 from metaflow_core.client.store import Store
@@ -18,6 +20,16 @@ class _Scope:
 
 
 _SCOPE = _Scope()
+
+
+@contextmanager
+def temporary() -> Iterator[None]:
+    """What is chosen inside is undone at the end."""
+    before = replace(_SCOPE)
+    try:
+        yield
+    finally:
+        vars(_SCOPE).update(vars(before))
 
 
 def namespace(ns: str | None) -> str | None:
