@@ -23,8 +23,8 @@
 #' An environment, an R6 object or a data.table that a step has changed in place is written as if it
 #' had been assigned. A function or a formula comes back with a copy of its environment, unless that
 #' is the global one or a package's. What a step's own function makes (a formula, an R6 object, a
-#' function) carries the function's variables with it: remove large ones before the step ends. `self`
-#' is among them, but can be read only while its task runs.
+#' function) carries the function's variables with it: remove large ones before the step ends.
+#' `self` is among them, but can be read only while its task runs.
 #'
 #' @section What cannot be an artifact:
 #' A database connection, a file connection, an external pointer or a Python object has no meaning
