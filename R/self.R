@@ -2,8 +2,9 @@
 #
 # Each artifact is an active binding, so `ls()`, `exists()`, `get()`, `with()` and `rm()` work as on
 # any environment. The values, and all else that is known of the task, are in its state, which
-# `self` only names by an id: a formula or an R6 object that a step makes carries the step's variables with
-# it into the store, `self` among them, and must not carry every artifact and the worker's pipes.
+# `self` only names by an id: a formula or an R6 object that a step makes carries the step's
+# variables with it into the store, `self` among them, and must not carry every artifact and the
+# worker's pipes.
 
 # A `self`.
 #
