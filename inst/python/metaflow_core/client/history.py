@@ -12,9 +12,19 @@ if TYPE_CHECKING:
 
 
 class Ending(NamedTuple):
-    """How a run ended, or stands; times in seconds, and since 1970."""
+    """How a run ended, or stands.
+
+    Args:
+        status: How it stands.
+        is_over: Whether it is known to have ended, so that none of this will change any more.
+        successful: Whether its last step succeeded.
+        finished_at: When its last step finished, in seconds since 1970.
+        duration_s: Seconds from its registration to its end, or to its failure.
+        origin_run_id: The run that it resumed.
+    """
 
     status: RunStatus
+    is_over: bool
     successful: bool
     finished_at: float | None
     duration_s: float | None
@@ -50,14 +60,7 @@ class History:
         # Another version may have kept other fields.
         if known is not None and known.keys() == set(Ending._fields):
             return Ending(**known)
-        at = run.finished_at
-        ending = Ending(
-            run.status,
-            run.successful,
-            None if at is None else at.timestamp(),
-            run.duration_s,
-            run.origin_run_id,
-        )
-        if run.is_over:
+        ending = run.ending
+        if ending.is_over:
             self._found[run.id] = ending
         return ending

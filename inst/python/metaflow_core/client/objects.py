@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 from metaflow_core.client import lineage, standing
 from metaflow_core.client.code import MetaflowCode
 from metaflow_core.client.for_r import encode_for_r
-from metaflow_core.client.history import History
+from metaflow_core.client.history import Ending, History
 from metaflow_core.client.robject import RObject
 from metaflow_core.client.scope import current_store, get_namespace
 from metaflow_core.client.standing import Attempt, RunStatus, TaskStatus
@@ -484,7 +484,8 @@ class Task(MetaflowObject[DataArtifact]):
     @property
     def duration_s(self) -> float | None:
         """Seconds from its registration to its end; None while it runs."""
-        return _seconds_between(self.created_at, self.finished_at)
+        ended = self.finished_at
+        return None if ended is None else (ended - self.created_at).total_seconds()
 
     @property
     def current_attempt(self) -> int:
@@ -756,8 +757,8 @@ class Run(MetaflowObject[Step]):
     @property
     def end_task(self) -> Task | None:
         """The task of the last step, once the run has reached it."""
-        end = self._end_step()
-        return self[end].task if end in self else None
+        record = self._child_record(self._end_step())
+        return None if record is None else self._child(record).task
 
     @property
     def data(self) -> MetaflowData | None:
@@ -789,9 +790,10 @@ class Run(MetaflowObject[Step]):
     def origin_run_id(self) -> str | None:
         """Id of the run that this one resumed, or None."""
         for step in self:
-            for fact in step.task.metadata if step.task else ():
-                if fact.name == "origin-run-id" and fact.value not in (None, "None"):
-                    return str(fact.value)
+            for fact in step.task._facts() if step.task else ():
+                if fact["field_name"] == "origin-run-id":
+                    # The same for all tasks of a run; the text "None" is what none is stored as.
+                    return None if fact["value"] == "None" else str(fact["value"])
         return None
 
     @property
@@ -801,36 +803,41 @@ class Run(MetaflowObject[Step]):
         return f"{self._spec.flow}/{origin}" if origin else None
 
     @property
-    def status(self) -> RunStatus:
-        """How it stands: "running", "successful", "failed", or "unknown" if it fell silent."""
-        return standing.of_run(
-            end_task=self._end_status(),
-            state=self.state(),
-            has_failed_task=lambda: any(True for _ in self._failed_tasks()),
-            last_recorded_at=self._last_recorded_at,
-            now=time.time(),
+    def ending(self) -> Ending:
+        """How it ended or stands, all at once."""
+        end, state = self.end_task, self.state()
+        end_status = end._own_status() if end else None
+        is_over = standing.is_over(end_status, state)
+        finished_at = _timestamp(end.finished_at) if end else None
+        ended_at = state["at"] if state and is_over and finished_at is None else finished_at
+        return Ending(
+            status=standing.of_run(
+                end_task=end_status,
+                state=state,
+                has_failed_task=lambda: any(True for _ in self._failed_tasks()),
+                last_recorded_at=self._last_recorded_at,
+                now=time.time(),
+            ),
+            is_over=is_over,
+            successful=end_status == "successful",
+            finished_at=finished_at,
+            duration_s=None if ended_at is None else ended_at - self._record.created_at,
+            origin_run_id=self.origin_run_id,
         )
 
     @property
-    def is_over(self) -> bool:
-        """Whether it is known to have ended, so that how it stands will not change any more."""
-        return standing.is_over(self._end_status(), self.state())
-
-    def _end_status(self) -> TaskStatus | None:
-        end = self.end_task
-        return end._own_status() if end else None
-
-    def state(self) -> Mapping[str, Any] | None:
-        """What the run last said that it is doing, with ``"at"``; None if it says nothing."""
-        return self._store.provider.run_state(self._spec)
+    def status(self) -> RunStatus:
+        """How it stands: "running", "successful", "failed", or "unknown" if it fell silent."""
+        return self.ending.status
 
     @property
     def duration_s(self) -> float | None:
         """Seconds from its registration to its end, or to its failure; None while it runs."""
-        ended, state = self.finished_at, self.state()
-        if ended is None and state and state.get("status", "running") != "running":
-            ended = datetime.fromtimestamp(state["at"])
-        return _seconds_between(self.created_at, ended)
+        return self.ending.duration_s
+
+    def state(self) -> Mapping[str, Any] | None:
+        """What the run last said that it is doing, with ``"at"``; None if it says nothing."""
+        return self._store.provider.run_state(self._spec)
 
     @property
     def failed_tasks(self) -> list[Task]:
@@ -880,7 +887,8 @@ class Run(MetaflowObject[Step]):
 
     def _end_step(self) -> str:
         task = self._parameters_task()
-        return str(task.metadata_dict.get("end_step", END)) if task else END
+        facts = task._facts() if task else []
+        return next((f["value"] for f in facts if f["field_name"] == "end_step"), END)
 
 
 class Flow(MetaflowObject[Run]):
@@ -967,8 +975,8 @@ def _recorded_at(fact: Metadata) -> int:
     return fact.created_at
 
 
-def _seconds_between(start: datetime, end: datetime | None) -> float | None:
-    return None if end is None else (end - start).total_seconds()
+def _timestamp(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()
 
 
 def _in_order(tasks: Iterable[Task]) -> list[Task]:
