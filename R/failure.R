@@ -76,13 +76,14 @@ is_user_function <- function(fun) {
 }
 
 # Where frame `i` was: the statement that made the last call from it, or else its function. R calls
-# its own handler of an error from the frame that raised it, but does not say so.
+# its own handler of an error from the frame that raised it, but does not say so; and of a generic
+# and its method, both called from here, only the generic's call knows its line.
 place_in_frame <- function(i, calls, parents, functions) {
   from_here <- which(parents == i & seq_along(parents) > i)
   raised_here <- i < length(calls) && identical(calls[[i + 1]][[1]], quote(.handleSimpleError))
-  last <- if (raised_here) i + 1L else utils::tail(from_here, 1)
-  at <- if (length(last)) attr(calls[[last]], "srcref")
-  at %||% attr(functions[[i]], "srcref")
+  latest_first <- if (raised_here) i + 1L else rev(from_here)
+  places <- lapply(calls[latest_first], attr, which = "srcref")
+  Find(Negate(is.null), places) %||% attr(functions[[i]], "srcref")
 }
 
 one_line <- function(call, most_chars = 100) {

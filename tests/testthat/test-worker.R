@@ -51,6 +51,22 @@ test_that("an error ends with status 1, its frames in the log, and what was assi
   expect_match(done$log, "at .*:3 in deeper\\(i\\)", all = FALSE)
 })
 
+test_that("an error in a method is at the line that called the generic", {
+  path <- withr::local_tempfile(fileext = ".R")
+  writeLines(c(
+    "start <- function(self) {",
+    "  table <- mtcars[mtcars$carb == 3, ]",
+    "  self$p_value <- t.test(mpg ~ am, table)$p.value",
+    "}"
+  ), path)
+  withr::defer(rm(list = "start", envir = globalenv()))
+  sys.source(path, globalenv(), keep.source = TRUE)
+
+  done <- run_step(flow_with(get("start", globalenv())), "start")
+
+  expect_equal(done$result$failure$frames[[1]]$line, 3L)
+})
+
 test_that("the script's helpers, values, packages and options of its functions are there", {
   definitions <- quote({
     limit <- 3
