@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -55,9 +56,10 @@ class DecoratorType:
         name: As in stock Metaflow.
         level: Whether it decorates steps or flows.
         defaults: Every attribute it takes, with its default.
-        problems: What is wrong with given attributes on a given step (None for a flow), one
-            sentence each.
+        problems: What is wrong with given attributes on a given step (None for a flow, or for a
+            step that is not known yet), one sentence each.
         apply: How the attributes change the policy of a step's tasks.
+        repeatable: Whether there may be several on one step or flow.
     """
 
     name: str
@@ -65,6 +67,7 @@ class DecoratorType:
     defaults: Mapping[str, Any]
     problems: Callable[[Mapping[str, Any], Step | None], list[str]] = _no_problems
     apply: Callable[[TaskPolicy, Mapping[str, Any]], TaskPolicy] = _unchanged
+    repeatable: bool = False
 
 
 def number_at_least(
@@ -73,7 +76,7 @@ def number_at_least(
     """The problem with a numeric attribute, if it has one."""
     value = attributes[name]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and value >= least and (not whole or value == int(value)):
+    if is_number and least <= value < math.inf and (not whole or value == int(value)):
         return []
     kind = "a whole number" if whole else "a number"
     return [f"`{name}` must be {kind} of at least {least:g}, not {value!r}"]

@@ -16,17 +16,20 @@ def _apply(policy: TaskPolicy, attributes: Mapping[str, Any]) -> TaskPolicy:
 BATCH = DecoratorType(
     "batch",
     "step",
+    # Source of the names and defaults: Netflix/metaflow 2.19, plugins/aws/batch. Memory in MB.
     {
         "cpu": 1,
         "gpu": 0,
         "memory": 4096,
-        "image": None,
-        "queue": None,
-        "iam_role": None,
-        "execution_role": None,
-        "shared_memory": None,
-        "max_swap": None,
-        "swappiness": None,
+        **dict.fromkeys(("image", "queue", "iam_role", "execution_role", "shared_memory")),
+        **dict.fromkeys(("max_swap", "swappiness", "inferentia", "trainium", "efa")),
+        **dict.fromkeys(("host_volumes", "efs_volumes")),
+        "use_tmpfs": False,
+        "tmpfs_tempdir": True,
+        "tmpfs_size": None,
+        "tmpfs_path": "/metaflow_temp",
+        **dict.fromkeys(("aws_batch_tags", "ephemeral_storage", "log_driver", "log_options")),
+        "privileged": False,
     },
     apply=_apply,
 )

@@ -10,6 +10,9 @@ from typing import Any
 from metaflow_core.decorators.base import DecoratorType
 from metaflow_core.model.flow import Flow, Step
 
+_NAME = re.compile(r"[a-z0-9_]{1,128}")
+"""Source: Netflix/metaflow 2.19, plugins/project_decorator.py."""
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -32,14 +35,14 @@ class Project:
 
 
 def _problems(attributes: Mapping[str, Any], step: Step | None) -> list[str]:
-    name = attributes["name"]
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_]{1,127}", name):
-        # Source: Netflix/metaflow 2.19, plugins/project_decorator.py.
-        return [f"`name` must be lowercase letters, digits and underscores, not {name!r}"]
-    branch = attributes["branch"]
-    if branch is not None and not re.fullmatch(r"[a-z0-9_]{1,127}", str(branch)):
-        return [f"`branch` must be lowercase letters, digits and underscores, not {branch!r}"]
-    return []
+    names = {"name": attributes["name"]}
+    if attributes["branch"] is not None:
+        names["branch"] = attributes["branch"]
+    return [
+        f"`{what}` must be 1 to 128 lowercase letters, digits and underscores, not {name!r}"
+        for what, name in names.items()
+        if not isinstance(name, str) or not _NAME.fullmatch(name)
+    ]
 
 
 def project_of(flow: Flow, user: str) -> Project | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from metaflow_core.decorators.base import DecoratorType, TaskPolicy
 from metaflow_core.decorators.batch import BATCH
 from metaflow_core.decorators.catch import CATCH
 from metaflow_core.decorators.environment import ENVIRONMENT
+from metaflow_core.decorators.kubernetes import KUBERNETES
 from metaflow_core.decorators.project import PROJECT
 from metaflow_core.decorators.resources import RESOURCES
 from metaflow_core.decorators.retry import RETRY
@@ -27,6 +29,7 @@ REGISTRY: dict[str, DecoratorType] = {
         CARD,
         CATCH,
         ENVIRONMENT,
+        KUBERNETES,
         PROJECT,
         RESOURCES,
         RETRY,
@@ -44,12 +47,21 @@ def check_decorators(flow: Flow) -> list[str]:
         for d in flow.decorators
         for problem in _problems(d, "flow", None)
     ]
-    return problems + [
-        f"Step `{step.name}`, decorator `{d.name}`: {problem}."
-        for step in flow.steps.values()
-        for d in step.decorators
-        for problem in _problems(d, "step", step)
+    problems += [
+        f"Decorator `{name}` of the flow stands twice; remove one."
+        for name in _repeated(flow.decorators)
     ]
+    for step in flow.steps.values():
+        problems += [
+            f"Step `{step.name}`, decorator `{d.name}`: {problem}."
+            for d in step.decorators
+            for problem in _problems(d, "step", step)
+        ]
+        problems += [
+            f"Step `{step.name}`: the decorator `{name}` stands twice; remove one."
+            for name in _repeated(step.decorators)
+        ]
+    return problems
 
 
 def policy_of(step: Step) -> TaskPolicy:
@@ -66,16 +78,21 @@ def with_decorators(flow: Flow, specs: Iterable[str]) -> Flow:
 
     Args:
         flow: The flow as written.
-        specs: Texts such as ``"retry"`` or ``"retry:times=2,minutes_between_retries=0"``.
+        specs: Texts such as ``"retry"`` or ``"retry:times=2,minutes_between_retries=0"``; of
+            several with one name the first counts.
 
     Raises:
-        UsageError: If a text cannot be read or names no step decorator.
+        UsageError: If a text cannot be read, names no step decorator, or has a wrong argument.
     """
-    added = [parse_decorator(text) for text in specs]
+    added: dict[str, Decorator] = {}
+    for text in specs:
+        decorator = parse_decorator(text)
+        added.setdefault(decorator.name, decorator)
     steps = {
         name: replace(
             step,
-            decorators=step.decorators + tuple(d for d in added if not step.decorator(d.name)),
+            decorators=step.decorators
+            + tuple(d for d in added.values() if not step.decorator(d.name)),
         )
         for name, step in flow.steps.items()
     }
@@ -107,10 +124,11 @@ def parse_decorator(text: str) -> Decorator:
 
 def _split_arguments(text: str) -> list[str]:
     """Split at commas that are not inside of brackets or quotes."""
-    parts, depth, quoted, current = [], 0, False, ""
+    parts, depth, quoted, escaped, current = [], 0, False, False, ""
     for character in text:
-        if character == '"':
+        if character == '"' and not escaped:
             quoted = not quoted
+        escaped = quoted and character == "\\" and not escaped
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(character, 0) if not quoted else 0
         if character == "," and depth == 0 and not quoted:
             parts.append(current)
@@ -142,6 +160,13 @@ def _problems(decorator: Decorator, level: str, step: Step | None) -> list[str]:
             for name in unknown
         ]
     return kind.problems({**kind.defaults, **decorator.attributes}, step)
+
+
+def _repeated(decorators: Iterable[Decorator]) -> list[str]:
+    """Names that stand more than once and may not."""
+    counts = Counter(d.name for d in decorators)
+    single = (name for name in counts if name in REGISTRY and not REGISTRY[name].repeatable)
+    return [name for name in single if counts[name] > 1]
 
 
 def _unknown(name: str, level: str) -> str:

@@ -19,11 +19,18 @@ def _one_schedule(attributes: Mapping[str, Any], step: Step | None) -> list[str]
 SCHEDULE = DecoratorType(
     "schedule",
     "flow",
-    {"cron": None, "weekly": False, "daily": True, "hourly": False, "timezone": None},
+    # What says nothing is daily, as in Metaflow; that is made explicit where a schedule is used,
+    # since a default here would contradict what is given.
+    {"cron": None, "weekly": False, "daily": False, "hourly": False, "timezone": None},
     _one_schedule,
 )
 
-SECRETS = DecoratorType("secrets", "step", {"sources": [], "role": None, "allow_override": False})
+SECRETS = DecoratorType(
+    "secrets",
+    "step",
+    {"sources": [], "role": None, "allow_override": False},
+    repeatable=True,
+)
 
 CARD = DecoratorType(
     "card",
@@ -37,4 +44,5 @@ CARD = DecoratorType(
         "customize": False,
         "save_errors": True,
     },
+    repeatable=True,
 )

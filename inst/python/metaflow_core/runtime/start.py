@@ -132,9 +132,10 @@ def check_flow(flow: Flow) -> None:
     """
     problems = check_graph(flow) + check_decorators(flow)
     problems += [
-        f"Step `{step.name}` asks for `batch`, which this version cannot run yet."
+        f"Step `{step.name}` asks for `{name}`, which this version cannot run yet."
         for step in flow.steps.values()
-        if step.decorator("batch")
+        for name in ("batch", "kubernetes")
+        if step.decorator(name)
     ]
     if problems:
         raise InvalidFlow(flow.name, problems)
