@@ -62,10 +62,12 @@ run <- function(flow = NULL, ...) {
 # `command` in `bridge/run.py`.
 command <- function(flow, options, script, call) {
   failed <- NULL
+  # Looked at once: the spec and the payload both need the lines of its functions.
+  code <- script_functions()
   evaluate <- function(name, question) {
     arguments <- unserialize(as.raw(question))
     answer <- tryCatch(
-      list(value = answer_core(flow, name, arguments)),
+      list(value = answer_core(flow, code, name, arguments)),
       error = function(error) {
         failed <<- error
         list(failed = conditionMessage(error))
@@ -76,7 +78,7 @@ command <- function(flow, options, script, call) {
   tryCatch(
     ask_live(
       "command",
-      spec = as_spec(flow),
+      spec = as_spec(flow, code),
       session = session_facts(),
       options = options,
       terminal = list(
@@ -93,10 +95,10 @@ command <- function(flow, options, script, call) {
   )
 }
 
-answer_core <- function(flow, name, arguments) {
+answer_core <- function(flow, code, name, arguments) {
   switch(name,
-    payload = payload(flow),
-    default = evaluate_default(flow, arguments$name)
+    payload = payload(flow, code),
+    default = evaluate_default(flow, arguments$name, arguments$context)
   )
 }
 
@@ -110,7 +112,7 @@ session_facts <- function() {
   list(
     version = paste(R.version$major, R.version$minor, sep = "."),
     package_version = as.character(utils::packageVersion("metaflow")),
-    rscript = file.path(R.home("bin"), "Rscript"),
+    rscript = rscript_path(),
     worker_script = system.file("worker.R", package = "metaflow", mustWork = TRUE),
     libraries = as.list(.libPaths()),
     working_dir = getwd()

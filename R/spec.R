@@ -1,21 +1,13 @@
 # A flow as plain lists: the wire form, which `bridge/spec.py` reads. Only this file knows it.
 
-as_spec <- function(flow) {
-  script <- script_functions()
+as_spec <- function(flow, script = script_functions()) {
   list(
     name = flow$name,
     doc = "",
     script = script_path(),
     decorators = lapply(flow$decorators, decorator_spec),
     parameters = lapply(flow$parameters, parameter_spec),
-    steps = lapply(flow$steps, step_spec, script = script),
-    payload = payload(flow, script),
-    r = list(
-      version = as.character(getRversion()),
-      package_version = as.character(utils::packageVersion("metaflow")),
-      rscript = rscript_path(),
-      library = as.list(.libPaths())
-    )
+    steps = lapply(flow$steps, step_spec, script = script)
   )
 }
 
