@@ -1,0 +1,62 @@
+"""The vignettes run, and print what their text says."""
+
+import re
+from pathlib import Path
+
+import pytest
+from r_scripts import Folder
+
+VIGNETTES = Path(__file__).parents[3] / "vignettes"
+
+PRINTED = {
+    "tutorial-1-first-flow": [
+        r"summarise/2 \(pid \d+\)\] 4     8 59\.96154$",
+        r"end/3 \(pid \d+\)\] Most ozone in month 8$",
+        r"^#> <run OzoneFlow/\d+> successful after ",
+        r"^#> \[1\] TRUE$",
+        r"^#> 2 summarise       2 successful ",
+        r"^#> 2 \d+ successful  ada$",
+    ],
+    "tutorial-2-branches-and-parameters": [
+        r"start/1 \(pid \d+\)\] 20 guinea pigs got 0\.5 mg a day$",
+        r"end/5 \(pid \d+\)\] Differs at the level 0\.05: TRUE$",
+        r"end/5 \(pid \d+\)\] Differs at the level 0\.05: FALSE$",
+        r"doze.*did you mean `dose`",
+        r"^#> 1 \d+ successful high-dose$",
+        r"^#> 1  2\.0   FALSE$",
+        r"^#>   --level FLOAT +largest p value that counts as a difference$",
+        r"end/3 \(pid \d+\)\] \[1\] \"powder\"$",
+    ],
+    "tutorial-3-foreach-models": [
+        r"\] sqrt\(dist\) degree 1: 15\.30 feet$",
+        r"end/9 \(pid \d+\)\] 4      1 sqrt\(dist\) 15\.3029$",
+        r"^#> 4      1 sqrt\(dist\) 15\.30290$",
+        r"^#> \[1\] \"lm\"$",
+        r"^#> 20\.26058 59\.68027",
+        r"^#>   split      grid 1 of 6: ",
+        r"^#> \[1\] TRUE$",
+    ],
+    "tutorial-4-failure-and-resume": [
+        r"^#> ! Step compare failed: \d+/compare/4, split 3 of 4: 3$",
+        r"^#>   at gearbox\.R:9 in compare\(self\)$",
+        r"^#> 4 compare     2     failed grouping factor must have exactly 2 levels$",
+        r"^#>   compare\[2\]  run again  failed in \d+$",
+        r"start/1\] Cloning results of a previously run task \d+/start/1$",
+        r"collect/6 \(pid \d+\)\] \[1\] 0\.033 0\.027    NA 0\.077$",
+        r"^#> resumed from a run that failed$",
+        r"^#> tasks of `compare` that ran: 2 of 4 *$",
+        r"^#>   start       clone      finished in \d+$",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_tutorial_prints_what_its_text_says(name: str, tmp_path: Path) -> None:
+    folder = Folder.make(tmp_path, [VIGNETTES / "setup.R", VIGNETTES / f"{name}.Rmd"])
+
+    knitted = folder.rscript("-e", f"knitr::knit('{name}.Rmd', quiet = TRUE)")
+
+    assert knitted.code == 0, knitted.err
+    page = (folder.path / f"{name}.md").read_text(encoding="utf-8")
+    absent = [line for line in PRINTED[name] if not re.search(line, page, re.MULTILINE)]
+    assert not absent, page
