@@ -97,7 +97,10 @@ parts_of <- function(x, wanted = NULL) {
       add(.subset2(x, i), if (named) paste0("$", names[[i]]) else sprintf("[[%d]]", i))
     }
   } else if (is.call(x)) {
-    for (part in as.list(x)) if (!identical(part, quote(expr = ))) add(part, "", code = TRUE)
+    # A variable that holds an empty argument, as of `x[1, ]`, cannot be read.
+    for (i in which(!vapply(as.list(x), identical, NA, quote(expr = )))) {
+      add(x[[i]], "", code = TRUE)
+    }
   }
   parts
 }

@@ -24,6 +24,8 @@ script_functions <- function(path = script_argument()) {
 # `fun` with source references, if it is one of the functions of the script.
 with_source <- function(fun, name, script) {
   if (!is.function(fun) || is.primitive(fun) || !is.null(attr(fun, "srcref"))) return(fun)
+  # A generic is an object around its code, not the function that was written.
+  if (isS4(fun)) return(fun)
   same <- Filter(function(candidate) same_code(candidate$fun, fun), script)
   if (!length(same)) return(fun)
   named <- Filter(function(candidate) candidate$name == name, same)

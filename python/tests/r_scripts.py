@@ -19,7 +19,9 @@ from metaflow_core import client
 DEADLINE_S = 120.0
 """How long anything may take before a test gives up on it."""
 
-_TASK_LINE = re.compile(r"^\S+ \S+ \[(?P<run>[^/]+)/(?P<step>\w+)/(?P<task>\w+)[^\]]*\] (?P<text>.*)$")
+_TASK_LINE = re.compile(
+    r"^\S+ \S+ \[(?P<run>[^/]+)/(?P<step>\w+)/(?P<task>\w+)[^\]]*\] (?P<text>.*)$"
+)
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,7 @@ class Folder:
         }
         return {**kept, **own, **more}
 
-    def start(
-        self, *words: str, merged: bool = False, **environment: str
-    ) -> subprocess.Popen[str]:
+    def start(self, *words: str, merged: bool = False, **environment: str) -> subprocess.Popen[str]:
         """Start ``Rscript`` with *words*, as the leader of a session of its own."""
         return subprocess.Popen(
             ["Rscript", *words],

@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass, field
 
 import pytest
-from metaflow_core import client
 from r_scripts import Ended, Folder
+
+from metaflow_core import client
 
 BROKEN = 'tofail("cannot find function tofail")'
 MENDED = '"any message"'

@@ -5,8 +5,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
-from metaflow_core import client
 from r_scripts import Ended, Folder
+
+from metaflow_core import client
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def ask_live(
             answers with serialized plain data.
     """
 
-    def ask_r(name: str, **arguments: Any) -> Any:
+    def ask_r(name: str, /, **arguments: Any) -> Any:
         answer = wire.loads(bytes(evaluate(name, bytearray(wire.dumps(arguments)))))
         if answer.get("failed"):
             raise RFailed(f"R could not evaluate {name}: {answer['failed']}")

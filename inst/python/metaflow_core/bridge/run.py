@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from metaflow_core import config
 from metaflow_core.bridge.operations import Live, operation
 from metaflow_core.bridge.spec import flow_from_spec
 from metaflow_core.cli.invocation import Invocation
@@ -33,13 +34,23 @@ def command(
     Returns:
         ``exit_code``, and for a run ``run`` (see `RunResult.as_data`).
     """
+    flow = flow_from_spec(spec)
+
+    def evaluate_default(parameter: str) -> Any:
+        context = {
+            "flow_name": flow.name,
+            "user_name": config.user(),
+            "parameter_name": parameter,
+        }
+        return live.ask_r("default", name=parameter, context=context)
+
     invocation = Invocation(
-        flow=flow_from_spec(spec),
+        flow=flow,
         session=RSession(**session),
         options=options or {},
         emit=live.emit,
         payload=lambda: live.ask_r("payload"),
-        evaluate_default=lambda name: live.ask_r("default", name=name),
+        evaluate_default=evaluate_default,
         **terminal,
     )
     result = main(invocation)

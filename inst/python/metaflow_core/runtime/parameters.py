@@ -76,6 +76,8 @@ def convert(parameter: Parameter, value: Any) -> Any:
     """
     if value is None:
         return None
+    if parameter.default_is_function and not parameter.type and not isinstance(value, str):
+        return value  # no type was declared: the value has its own
     if parameter.separator is not None:
         parts = value.split(parameter.separator) if isinstance(value, str) else value
         parts = parts if isinstance(parts, list) else [parts]
@@ -131,7 +133,17 @@ def _str(value: Any) -> str:
 
 
 def _json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
+    return _in_one_kind(json.loads(value)) if isinstance(value, str) else value
+
+
+def _in_one_kind(value: Any) -> Any:
+    """JSON has one kind of number: ``[1.5, 2]`` is two doubles, which make a vector in R."""
+    if isinstance(value, dict):
+        return {key: _in_one_kind(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    kinds = {type(item) for item in value}
+    return [float(item) if kinds == {int, float} else _in_one_kind(item) for item in value]
 
 
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
