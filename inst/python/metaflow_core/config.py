@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metaflow_core.errors import RecordCorrupted
+from metaflow_core.errors import RecordCorrupted, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,19 @@ def get(name: str) -> str | None:
     return value
 
 
+def number(name: str) -> float:
+    """The value of a setting that is a number.
+
+    Raises:
+        UsageError: If it is not.
+    """
+    text = get(name) or SETTINGS[name].default or ""
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"The setting {name} is not a number: {text!r}.") from None
+
+
 def home() -> Path:
     """Directory of the configuration files: `METAFLOW_HOME`, else `~/.metaflowconfig`."""
     return Path(os.environ.get("METAFLOW_HOME", "~/.metaflowconfig")).expanduser()
@@ -80,11 +93,9 @@ def _file() -> dict[str, Any]:
     profile = os.environ.get("METAFLOW_PROFILE")
     path = home() / (f"config_{profile}.json" if profile else "config.json")
     try:
-        text = path.read_text(encoding="utf-8")
+        content = json.loads(path.read_bytes())
     except OSError:
         return {}
-    try:
-        content = json.loads(text)
     except ValueError as error:
         raise RecordCorrupted(f"The configuration file {path} is not JSON: {error}.") from error
     return content if isinstance(content, dict) else {}

@@ -17,13 +17,21 @@ from metaflow_core.compute.loop import Loop
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.datastore import pickles
 from metaflow_core.datastore.attempts import AttemptWriter
-from metaflow_core.errors import MetaflowError, StoreError
+from metaflow_core.errors import MetaflowError, StoreError, WorkerError
+from metaflow_core.files import telling
 from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
 from metaflow_core.model.task import Failure, ForeachFrame, Outcome
 from metaflow_core.runtime import seeds
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.logs import TaskLog
-from metaflow_core.runtime.tasks import RUN_ARTIFACTS, FinishedTask, Place, Stored, inherited
+from metaflow_core.runtime.tasks import (
+    RUN_ARTIFACTS,
+    FinishedTask,
+    Place,
+    Stored,
+    inherited,
+    visible,
+)
 
 TIMEOUT_GRACE_S = 5.0
 """How long a worker that took too long has to end by itself."""
@@ -66,15 +74,18 @@ class Attempt:
     # Its life
 
     def start(self, launcher: Launcher, loop: Loop) -> None:
-        """Register the attempt and start its worker.
+        """Register the attempt and start its worker; if this cannot be done, it has failed."""
+        try:
+            self._begin(launcher, loop)
+        except MetaflowError as error:
+            kind = "start" if isinstance(error, WorkerError) else "save"
+            self._end(Failure(kind, str(error)), None)
 
-        Raises:
-            WorkerError: If no worker can be started.
-            StoreError: If the attempt cannot be registered.
-        """
+    def _begin(self, launcher: Launcher, loop: Loop) -> None:
         self._writer.begin()
         self._register(self._start_metadata())
-        self._spool.mkdir(parents=True)
+        with telling("make", self._spool):
+            self._spool.mkdir(parents=True)
         self._worker = launcher.start(self)
         self._log.prefix = self._prefix()
         self._run.console.line("Task is starting.", prefix=self._prefix())
@@ -110,7 +121,7 @@ class Attempt:
                 self._answer({"type": "artifact", **self._get(message)})
             case "objects":
                 stored = self.place.parents[message["index"]].stored
-                self._answer({"type": "objects", "objects": dict(_visible(stored).objects)})
+                self._answer({"type": "objects", "objects": dict(self._visible(stored).objects)})
             case "result":
                 self._result = message
 
@@ -121,21 +132,25 @@ class Attempt:
     def on_exit(self, how: Exit) -> None:
         """Keep the results, or find out why there are none (see `Listener`)."""
         self._cancel_timeout()
-        failure = self._failure(how)
         ended: FinishedTask | Failure
         try:
-            ended = failure or self._save(self._finish)
-        except MetaflowError as error:
+            ended = self._failure(how) or self._save(self._finish)
+        except (MetaflowError, OSError) as error:
             ended = Failure("save", str(error))
+        self._end(ended, how)
+
+    def _end(self, ended: FinishedTask | Failure, how: Exit | None) -> None:
+        """Record how the attempt ended; *how* its worker did, if it had one."""
         if isinstance(ended, Failure):
             self._keep_failure(ended)
         ok = not isinstance(ended, Failure)
         self._log.say("Task finished successfully." if ok else "Task failed.", error=not ok)
         self._log.close()
-        with contextlib.suppress(MetaflowError):
-            self._writer.save_runtime(
-                return_code=_return_code(how), killed=how.signal is not None, success=ok
-            )
+        if how is not None:
+            with contextlib.suppress(MetaflowError):
+                self._writer.save_runtime(
+                    return_code=_return_code(how), killed=how.signal is not None, success=ok
+                )
         shutil.rmtree(self._spool, ignore_errors=True)
         self._on_end(self, ended)
 
@@ -163,7 +178,7 @@ class Attempt:
                 "retry_count": self.number,
             },
             "parameters": list(run.flow.parameters),
-            "artifacts": list(_visible(self._start).objects),
+            "artifacts": list(self._visible(self._start).objects),
             "frames": [
                 {
                     "step": frame.step,
@@ -207,6 +222,8 @@ class Attempt:
         is_done = how.code == 0 and (self._result or {}).get("ok")
         if self._stopped is not None and not is_done:
             return self._stopped
+        if how.fault:
+            return Failure("killed", how.fault)
         if self._result is None:
             return Failure("killed", _how_it_ended(how))
         if not self._result["ok"]:
@@ -222,6 +239,9 @@ class Attempt:
         decided = Outcome(outcome.get("chosen"), outcome.get("num_splits"))
         values = [v or "" for v in outcome.get("values") or ()]
         self._write_artifacts()
+        if self._policy.catch_var is not None:
+            # As in stock Metaflow: it tells those that failed from those that did not.
+            self._writer.save_native(self._policy.catch_var, None)
         self._write_framework(ok=True, success=True, outcome=decided, values=values)
         return self._finished(decided, values)
 
@@ -239,7 +259,7 @@ class Attempt:
             self._log.say(f"The failed attempt could not be recorded: {error}", error=True)
 
     def _write_failure(self, failure: Failure, *, ok: bool) -> None:
-        with contextlib.suppress(MetaflowError):
+        with contextlib.suppress(MetaflowError, OSError):
             self._write_artifacts()
         self._write_framework(ok=ok, success=False, failure=failure)
 
@@ -369,6 +389,9 @@ class Attempt:
             data += [MetaDatum("foreach-execution-path", path), MetaDatum("foreach-stack", stack)]
         return data
 
+    def _visible(self, stored: Stored) -> Stored:
+        return visible(stored, self._run.parameters.stored)
+
     def _new_writer(self) -> AttemptWriter:
         run, step, task = self._pathspec.parts[1:]
         return self._run.store.writer(run, step, task, self.number)
@@ -393,10 +416,6 @@ def condition_bytes(failure: Failure) -> bytes:
             (kind, "metaflow_task_failed", "metaflow_error", "error", "condition"),
         )
     )
-
-
-def _visible(stored: Stored) -> Stored:
-    return stored.without(RUN_ARTIFACTS)
 
 
 def _failure_from(item: Mapping[str, Any]) -> Failure:

@@ -33,7 +33,7 @@ class Heartbeat:
         state: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._run, self._metadata, self._loop, self._state = run, metadata, loop, state
-        self._interval_s = float(config.get("METAFLOW_RUN_HEARTBEAT_INTERVAL_S") or 10)
+        self._interval_s = config.number("METAFLOW_RUN_HEARTBEAT_INTERVAL_S")
 
     def start(self) -> None:
         """Send the first state, and go on until the loop ends."""

@@ -14,7 +14,7 @@ class FailedTask:
     """A task that failed for good.
 
     Args:
-        pathspec: ``Flow/run/step/task``.
+        pathspec: ``Flow/run/step/task``; without the task if it could not be registered.
         key: Its place in the graph.
         value: The foreach item it worked on, as short text.
         num_splits: Size of the innermost foreach, 0 outside of one.
@@ -100,7 +100,8 @@ def _task_lines(task: FailedTask) -> list[str]:
     failure = task.failure
     where = f"Step {task.key.step} failed: {_short(task.pathspec)}"
     if task.num_splits:
-        where += f", split {task.key.indexes[-1] + 1} of {task.num_splits}: {task.value}"
+        where += f", split {task.key.indexes[-1] + 1} of {task.num_splits}"
+        where += f": {task.value}" if task.value else ""
     message = failure.message.strip()
     if failure.kind == "error":
         message = f"Error in {failure.call}: {message}" if failure.call else f"Error: {message}"

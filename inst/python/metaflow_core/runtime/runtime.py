@@ -9,7 +9,7 @@ from typing import Any
 
 from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.loop import Loop
-from metaflow_core.errors import MetaflowError, WorkerError
+from metaflow_core.errors import StoreError
 from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime.attempt import Attempt
 from metaflow_core.runtime.context import RunContext
@@ -90,13 +90,15 @@ class Runtime:
                     self._loop.step()
                     self._drain()
         finally:
+            for attempt in self._running.values():
+                attempt.stop("stopped", "The run ended before its time.", grace_s=0)
             self._launcher.close()
             self._heartbeat.stop(self._end.status if self._end else "failed")
         return self._end
 
-    def place(self, task: TaskKey) -> Place:
-        """The place of a task that was started."""
-        return self._places[task]
+    def place(self, task: TaskKey) -> Place | None:
+        """The place of a task; None if it could not be registered."""
+        return self._places.get(task)
 
     def _interrupt(self, number: int) -> None:
         self._is_interrupted = True
@@ -132,13 +134,11 @@ class Runtime:
         key = action.task
         try:
             place = self._place(key, action.parents)
-            attempt = Attempt(self._run, place, action.attempt, self._ended)
-            self._running[key] = attempt
-            attempt.start(self._launcher, self._loop)
-        except (WorkerError, MetaflowError) as error:
-            self._running.pop(key, None)
-            kind = "start" if isinstance(error, WorkerError) else "save"
-            self._tell(AttemptFailed(key, action.attempt, Failure(kind, str(error))))
+        except StoreError as error:
+            self._tell(AttemptFailed(key, action.attempt, Failure("save", str(error))))
+            return
+        self._running[key] = Attempt(self._run, place, action.attempt, self._ended)
+        self._running[key].start(self._launcher, self._loop)
 
     def _ended(self, attempt: Attempt, what: FinishedTask | Failure) -> None:
         key = attempt.place.key
@@ -155,7 +155,7 @@ class Runtime:
         """Stop an attempt: at once for the user, after a moment for the failure of another task."""
         attempt = self._running.get(action.task)
         if attempt is None:
-            return  # it could not be started, and its failure is among the events
+            return  # it has ended in the meantime, and how is among the events
         stop = partial(attempt.stop, "stopped", action.because, STOP_GRACE_S)
         if self._is_interrupted:
             stop()
@@ -171,7 +171,9 @@ class Runtime:
         self._tell(TaskCloned(action.task, finished.outcome))
 
     def _record_caught(self, action: RecordCaught) -> None:
-        place = self._places[action.task]
+        place = self._places.get(action.task)
+        if place is None:
+            raise StoreError(action.failure.message)
         attempt = Attempt(self._run, place, action.attempt, self._ended)
         self._finished[action.task] = attempt.record_caught(action.failure)
         self._tell(FailureCaught(action.task, action.attempt))

@@ -6,12 +6,13 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from metaflow_core import __version__, config
+from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.local import LocalLauncher
 from metaflow_core.compute.loop import Loop
 from metaflow_core.datastore import pickles
@@ -20,12 +21,14 @@ from metaflow_core.decorators.base import TaskPolicy
 from metaflow_core.decorators.project import project_of
 from metaflow_core.decorators.registry import check_decorators, policy_of
 from metaflow_core.errors import InvalidFlow
+from metaflow_core.files import telling
 from metaflow_core.metadata.provider import (
     ArtifactRecord,
     Identity,
     MetadataProvider,
     MetaDatum,
 )
+from metaflow_core.metadata.tags import check_tags
 from metaflow_core.model.flow import END, PARAMETERS, START, Flow
 from metaflow_core.model.graph import check_graph, graph_info
 from metaflow_core.model.pathspec import Pathspec
@@ -37,7 +40,7 @@ from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.report import FailedTask, RunResult
 from metaflow_core.runtime.resume import OriginRun
 from metaflow_core.runtime.runtime import Runtime
-from metaflow_core.runtime.tasks import FinishedTask, Place, Stored
+from metaflow_core.runtime.tasks import FLOW_NAME, FinishedTask, Place, Stored
 from metaflow_core.scheduler.events import FinishRun, Limits, StepPolicy
 from metaflow_core.scheduler.scheduler import Scheduler
 
@@ -83,7 +86,7 @@ class RunOptions:
     namespace: str | None = None
     run_id_file: str | None = None
     seed: int | None = None
-    on_error: Any = "stop"
+    on_error: Literal["stop", "continue"] = "stop"
 
 
 @dataclass(frozen=True)
@@ -141,39 +144,62 @@ def check_flow(flow: Flow) -> None:
         raise InvalidFlow(flow.name, problems)
 
 
-def run_flow(request: RunRequest, services: Services) -> RunResult:
+def local_launcher(loop: Loop, session: RSession) -> Launcher:
+    """Starts workers on this machine, as the session that asks for the run would."""
+    return LocalLauncher(
+        loop,
+        rscript=session.rscript,
+        worker_script=Path(session.worker_script),
+        libraries=session.libraries,
+        working_dir=session.working_dir,
+    )
+
+
+def run_flow(
+    request: RunRequest,
+    services: Services,
+    make_loop: Callable[[], Loop] = Loop,
+    make_launcher: Callable[[Loop, RSession], Launcher] = local_launcher,
+) -> RunResult:
     """Run a flow, or resume a run of it as a new one.
+
+    Args:
+        request: The run that is asked for.
+        services: Where it puts what it makes.
+        make_loop: Makes the loop that it waits in.
+        make_launcher: Makes what starts its workers.
 
     Returns:
         How the run ended; a task that failed does not raise.
 
     Raises:
         InvalidResume: If the flow has no step of that name to resume from.
+        InvalidTag: If a tag is not valid.
         StoreError: If the run cannot be registered.
     """
     services.store.storage.sweep()
-    flow, origin, session = request.flow, request.origin, request.session
+    flow, origin = request.flow, request.origin
     origin_tasks = origin.tasks(flow, request.from_step) if origin else None
     policies = {step.name: policy_of(step) for step in flow.steps.values()}
     limits = _limits(request.options)
     scheduler = Scheduler(flow, _step_policies(policies), limits, origin_tasks)
-    temporary = Path(tempfile.mkdtemp(prefix="metaflow-", dir=config.get("METAFLOW_TEMPDIR")))
-    loop = Loop()
+    temporary = _temporary_folder()
+    loop = make_loop()
     try:
         context = _register(request, services, policies, temporary)
-        launcher = LocalLauncher(
-            loop,
-            rscript=session.rscript,
-            worker_script=Path(session.worker_script),
-            libraries=session.libraries,
-            working_dir=session.working_dir,
-        )
+        launcher = make_launcher(loop, request.session)
         runtime = Runtime(context, scheduler, launcher, loop, origin)
         services.console.line(f"Workflow starting (run-id {context.pathspec.run}):")
         return _result(context, runtime, runtime.execute())
     finally:
         loop.close()
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary_folder() -> Path:
+    folder = config.get("METAFLOW_TEMPDIR") or tempfile.gettempdir()
+    with telling("make a folder in", folder):
+        return Path(tempfile.mkdtemp(prefix="metaflow-", dir=folder))
 
 
 def _register(
@@ -187,10 +213,12 @@ def _register(
     identity = _identity(flow, options, request.session)
     run_id = services.metadata.new_run(flow.name, identity)
     if options.run_id_file:
-        Path(options.run_id_file).write_text(run_id, encoding="utf-8")
+        with telling("write", options.run_id_file):
+            Path(options.run_id_file).write_text(run_id, encoding="utf-8")
     run = Pathspec(flow.name, run_id)
     payload_path = temporary / "payload"
-    payload_path.write_bytes(request.payload)
+    with telling("write", payload_path):
+        payload_path.write_bytes(request.payload)
     seed = options.seed if options.seed is not None else _origin_seed(origin)
     return RunContext(
         flow=flow,
@@ -207,7 +235,7 @@ def _register(
         current=_current(flow, run_id, identity, options, origin),
         origin_run_id=origin.run_id if origin else None,
         max_num_splits=options.max_num_splits,
-        foreach_value_chars=int(config.get("METAFLOW_MAXIMUM_FOREACH_VALUE_CHARS") or 30),
+        foreach_value_chars=int(config.number("METAFLOW_MAXIMUM_FOREACH_VALUE_CHARS")),
     )
 
 
@@ -220,7 +248,8 @@ def _store_parameters(
     writer = services.store.writer(run.run or "", PARAMETERS, task_id, 0)
     writer.begin()
     _save_parameters(request, writer)
-    writer.save_native("name", request.flow.name)
+    # Not marked as native: so it is told from an artifact `name` that a step assigns.
+    writer.save_pickle(FLOW_NAME, pickles.dumps_native(request.flow.name), "<class 'str'>")
     writer.save_native("_graph_info", graph_info(request.flow))
     writer.save_native("_configs_processed", True)
     shared = Stored(dict(writer.objects), dict(writer.info))
@@ -275,7 +304,7 @@ def _identity(flow: Flow, options: RunOptions, session: RSession) -> Identity:
         f"python_version:{platform.python_version()}",
         *(project.tags if project else ()),
     )
-    return Identity(user, tuple(options.tags), system_tags)
+    return Identity(user, tuple(dict.fromkeys(check_tags(options.tags))), system_tags)
 
 
 def _current(
@@ -320,14 +349,18 @@ def _limits(options: RunOptions) -> Limits:
 
 def _result(run: RunContext, runtime: Runtime, end: FinishRun) -> RunResult:
     failed = [
-        _failed_task(run.pathspec, runtime.place(key), failure) for key, failure in end.failures
+        _failed_task(run.pathspec, key, runtime.place(key), failure)
+        for key, failure in end.failures
     ]
     return RunResult(str(run.pathspec), end.status, failed, runtime.stopped, end.never_ran)
 
 
-def _failed_task(run: Pathspec, place: Place, failure: Failure) -> FailedTask:
-    pathspec = str(run.child(place.key.step).child(place.task_id))
+def _failed_task(run: Pathspec, key: TaskKey, place: Place | None, failure: Failure) -> FailedTask:
+    step = run.child(key.step)
+    if place is None:
+        return FailedTask(str(step), key, failure)
+    pathspec = str(step.child(place.task_id))
     if not place.frames:
-        return FailedTask(pathspec, place.key, failure)
+        return FailedTask(pathspec, key, failure)
     frame = place.frames[-1]
-    return FailedTask(pathspec, place.key, failure, frame.value, frame.num_splits)
+    return FailedTask(pathspec, key, failure, frame.value, frame.num_splits)

@@ -14,7 +14,7 @@ FLOW_NAME = "name"
 """Artifact that holds the flow's name in every task, as in stock Metaflow."""
 
 RUN_ARTIFACTS = (FLOW_NAME, "_graph_info", "_configs_processed")
-"""Artifacts of ``_parameters`` that every task repeats and that no step sees."""
+"""Artifacts of ``_parameters`` that every task repeats."""
 
 TASK_ARTIFACTS = (
     "_transition",
@@ -56,6 +56,10 @@ class Stored:
         """The same without some names."""
         kept = {name: key for name, key in self.objects.items() if name not in names}
         return Stored(kept, {name: self.info[name] for name in kept if name in self.info})
+
+    def completed_by(self, others: Stored) -> Stored:
+        """The same with *others* of which it has none of that name."""
+        return Stored({**others.objects, **self.objects}, {**others.info, **self.info})
 
     def only(self, names: Sequence[str]) -> Stored:
         """The same with some names only."""
@@ -157,6 +161,24 @@ def _new_level(key: TaskKey, foreach: str, parent: FinishedTask) -> Level:
 
 def inherited(place: Place, parameters: Stored) -> Stored:
     """The artifacts that a task starts with: its parent's, or after a join the parameters."""
+    shared = parameters.without(TASK_ARTIFACTS)
     if place.step.is_join:
-        return parameters.without(TASK_ARTIFACTS)
-    return place.parents[0].stored.without(TASK_ARTIFACTS)
+        return shared
+    # A parent that was cloned does not know a parameter that came into the flow since.
+    return place.parents[0].stored.without(TASK_ARTIFACTS).completed_by(shared)
+
+
+def visible(stored: Stored, parameters: Stored) -> Stored:
+    """What a step sees of *stored*: not Metaflow's own records.
+
+    These begin with an underscore, but for the flow's name, which a step may have replaced by an
+    artifact of its own.
+    """
+
+    def is_own(name: str) -> bool:
+        if name != FLOW_NAME:
+            return name.startswith("_")
+        own = (parameters.objects.get(name), parameters.info.get(name))
+        return (stored.objects[name], stored.info.get(name)) == own
+
+    return stored.without([name for name in stored.objects if is_own(name)])
