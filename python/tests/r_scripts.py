@@ -38,6 +38,11 @@ class Ended:
     out: str
     err: str = ""
 
+    def expect(self, code: int) -> Ended:
+        """This, if it ended with *code*."""
+        assert self.code == code, f"exit code {self.code}, not {code}\n{self.out}\n{self.err}"
+        return self
+
     @property
     def run_id(self) -> str:
         """Id of the run that it started."""

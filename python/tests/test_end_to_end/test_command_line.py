@@ -56,19 +56,19 @@ def ended(folder):
 
 @pytest.mark.parametrize("case", SAYS)
 def test_bad_usage_exits_2_and_names_what_is_wrong(ended, case):
-    assert ended[case].code == 2, ended[case]
+    ended[case].expect(2)
     assert SAYS[case] in ended[case].err
 
 
 @pytest.mark.parametrize("case", INVALID)
 def test_a_flow_that_cannot_run_exits_1_and_says_why(ended, case):
-    assert ended[case].code == 1, ended[case]
+    ended[case].expect(1)
     assert INVALID[case] in ended[case].err
 
 
 @pytest.mark.parametrize("case", LOOKS)
 def test_a_command_that_looks_exits_0(ended, case):
-    assert ended[case].code == 0, ended[case]
+    ended[case].expect(0)
 
 
 def test_nothing_of_this_started_a_run(ended, folder):
@@ -92,6 +92,6 @@ def test_show_as_json_has_the_steps_in_order(ended):
 def test_a_flow_without_functions_runs(folder):
     ran = folder.rscript("no_functions.R", "run")
 
-    assert ran.code == 0, ran
+    ran.expect(0)
     assert ran.started == ["start", "middle", "end"]
     assert ran.out.endswith("Done!\n")

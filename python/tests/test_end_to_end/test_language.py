@@ -23,7 +23,7 @@ def ended(folder):
 class TestTheStepsOfAScript:
     @pytest.fixture
     def told(self, ended):
-        assert ended["language.R"].code == 0, ended["language.R"]
+        ended["language.R"].expect(0)
         return ended["language.R"].facts("tell")
 
     @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ class TestTheStepsOfAScript:
 class TestForeach:
     @pytest.mark.parametrize("kind", ["named_list", "data_frame", "matrix", "one", "dates"])
     def test_items_put_together_are_the_value(self, ended, kind):
-        assert ended["foreach.R"].code == 0, ended["foreach.R"]
+        ended["foreach.R"].expect(0)
         assert ended["foreach.R"].facts("compare")[kind] == "TRUE"
 
     def test_a_list_has_its_elements_a_data_frame_its_rows_and_one_value_is_one_item(self, ended):
@@ -109,14 +109,14 @@ class TestForeach:
         assert said.facts("one_body") == {"one 0": "7"}
 
     def test_an_empty_value_is_a_clear_error(self, ended):
-        assert ended["empty_foreach.R"].code == 1
+        ended["empty_foreach.R"].expect(1)
         assert '`foreach = "items"` has no items' in ended["empty_foreach.R"].err
 
 
 class TestAnErrorThatIsCaughtInR:
     @pytest.fixture
     def told(self, ended):
-        assert ended["deep_error.R"].code == 0, ended["deep_error.R"]
+        ended["deep_error.R"].expect(0)
         return facts_of(ended["deep_error.R"].out)
 
     @pytest.mark.parametrize(

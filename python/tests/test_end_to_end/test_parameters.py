@@ -36,7 +36,7 @@ def ended(folder):
 
 
 def test_values_of_the_command_line_arrive_unchanged(ended):
-    assert ended["given"].code == 0, ended["given"]
+    ended["given"].expect(0)
     got = ended["given"].facts("start")
 
     text = AWKWARD.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -55,7 +55,7 @@ def test_arguments_of_run_stand_where_the_command_line_says_nothing(ended):
 
 
 def test_defaults_have_their_types(ended):
-    assert ended["defaults"].code == 0, ended["defaults"]
+    ended["defaults"].expect(0)
     got = ended["defaults"].facts("start")
 
     assert {name: got[name] for name in ("my_file", "count", "debug", "strict", "words")} == {
@@ -77,7 +77,7 @@ def test_a_default_function_is_evaluated_once_a_run_with_its_context(ended):
 
 
 def test_arguments_of_run_arrive_unchanged(ended):
-    assert ended["from R"].code == 0, ended["from R"]
+    ended["from R"].expect(0)
     got = ended["from R"].facts("start")
 
     assert got["text"].replace("\\\\", "\\") == (
@@ -108,7 +108,7 @@ def test_parameters_are_read_only_and_listed(ended):
 def test_help_lists_them_with_type_default_and_text(ended):
     said = " ".join(ended["help"].out.split())
 
-    assert ended["help"].code == 0
+    ended["help"].expect(0)
     assert "--my-file" in said
     assert 'the user\'s own text, such as 100% "quoted"' in said
     assert "default: 0.1" in said
@@ -120,7 +120,7 @@ def test_help_lists_them_with_type_default_and_text(ended):
     ("case", "said"), [("wrong type", "count is not a whole number: '2.5'"), ("required", "--who")]
 )
 def test_a_wrong_or_missing_value_exits_2_and_starts_nothing(ended, case, said):
-    assert ended[case].code == 2, ended[case]
+    ended[case].expect(2)
     assert said in ended[case].err
     assert not ended[case].started_a_run
 

@@ -57,7 +57,7 @@ def story(new_folder):
 
 class TestTheRunThatFails:
     def test_it_ends_with_exit_code_1(self, story):
-        assert story["run"].code == 1
+        story["run"].expect(1)
 
     def test_the_failing_task_prints_the_r_error_with_its_call_and_line(self, story):
         assert story["run"].task_lines("b") == [
@@ -108,7 +108,7 @@ class TestResumingWithoutAChange:
     def test_it_fails_in_the_same_way_with_a_new_run_id(self, story):
         again = story["resume unchanged"]
 
-        assert again.code == 1
+        again.expect(1)
         assert again.run_id != story["run"].run_id
         assert "Step b failed" in again.out
         assert 'could not find function "tofail"' in again.out
@@ -126,7 +126,7 @@ class TestResumingWithoutAChange:
     def test_the_plan_tells_what_would_run_and_why(self, story):
         plan = story["plan"]
 
-        assert plan.code == 0
+        plan.expect(0)
         assert not plan.started_a_run
         rows = [line.split(None, 1) for line in plan.out.splitlines() if line.startswith("  ")]
         assert [name for name, _ in rows] == ALL_STEPS
@@ -168,7 +168,7 @@ class TestResumingAfterTheFix:
     def test_what_failed_runs_and_the_flow_finishes(self, story, name):
         resumed = story[name]
 
-        assert resumed.code == 0
+        resumed.expect(0)
         assert resumed.cloned == ["start", "a"]
         assert resumed.started == ["b", "join", "end"]
         assert [line for line in resumed.task_lines("join") if line in TWO_LINES] == TWO_LINES
@@ -178,7 +178,7 @@ class TestResumingAfterTheFix:
     def test_resuming_from_start_runs_everything(self, story, name):
         resumed = story[name]
 
-        assert resumed.code == 0
+        resumed.expect(0)
         assert resumed.cloned == []
         assert sorted(resumed.started) == sorted(ALL_STEPS)
         assert [line for line in resumed.task_lines("join") if line in TWO_LINES] == TWO_LINES

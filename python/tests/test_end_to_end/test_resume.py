@@ -27,7 +27,7 @@ class Resumed:
 def resumed(new_folder):
     folder = new_folder("regions.R")
     nothing_yet = folder.rscript("regions.R", "resume")
-    assert nothing_yet.code == 2, nothing_yet
+    nothing_yet.expect(2)
     failed = folder.rscript("regions.R", "run", "--factor", "2.5", "--max-workers", "2")
     asked = folder.at_once(
         {
@@ -42,14 +42,14 @@ def resumed(new_folder):
 
 
 def test_the_report_names_each_failed_split_by_its_place_and_value(resumed):
-    assert resumed.failed.code == 1
+    resumed.failed.expect(1)
     assert "split 3 of 3: 3" in resumed.failed.err
     assert "split 2 of 3: 2" in resumed.failed.err
     assert "no numbers for south in quarter 2" in resumed.failed.err
 
 
 def test_only_the_failed_splits_and_what_follows_them_run_again(resumed):
-    assert resumed.mended.code == 0
+    resumed.mended.expect(0)
     assert Counter(resumed.mended.cloned) == {"start": 1, "by_region": 2, "by_quarter": 4}
     assert Counter(resumed.mended.started) == {
         "by_quarter": 2,
@@ -83,7 +83,7 @@ def test_the_plan_tells_each_split(resumed):
 
 
 def test_a_parameter_is_refused_with_the_reason(resumed):
-    assert resumed.refused.code == 2
+    resumed.refused.expect(2)
     assert not resumed.refused.started_a_run
     assert "keeps the parameters of its origin" in resumed.refused.err
     assert "factor" in resumed.refused.err
@@ -95,7 +95,7 @@ def test_a_parameter_is_refused_with_the_reason(resumed):
 def test_what_cannot_be_resumed_is_named_and_exits_2(resumed, case, said):
     ended = getattr(resumed, case)
 
-    assert ended.code == 2
+    ended.expect(2)
     assert said in ended.err
     assert not ended.started_a_run
 

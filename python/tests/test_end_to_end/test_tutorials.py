@@ -56,7 +56,7 @@ def test_a_tutorial_prints_what_its_text_says(name: str, tmp_path: Path) -> None
 
     knitted = folder.rscript("-e", f"knitr::knit('{name}.Rmd', quiet = TRUE)")
 
-    assert knitted.code == 0, knitted.err
+    knitted.expect(0)
     page = (folder.path / f"{name}.md").read_text(encoding="utf-8")
     absent = [line for line in PRINTED[name] if not re.search(line, page, re.MULTILINE)]
     assert not absent, page

@@ -13,9 +13,9 @@ def told(new_folder):
     folder = new_folder("values.R")
     (folder.path / KINDS.name).write_text(KINDS.read_text(encoding="utf-8"), encoding="utf-8")
     ran = folder.rscript("values.R", "run")
-    assert ran.code == 0, ran
+    ran.expect(0)
     read = folder.rscript("values.R", "read", ran.run_id)
-    assert read.code == 0, read
+    read.expect(0)
     lines = [*ran.task_lines("follow"), *ran.task_lines("join"), *ran.task_lines("end")]
     pairs = (line.partition("=") for line in lines + read.out.splitlines())
     return {name: value for name, equals, value in pairs if equals}
