@@ -91,7 +91,14 @@ class RError(Exception):
 
     def __init__(self, message: str, **failure: Any) -> None:
         super().__init__(message)
-        self.failure = {"kind": "error", "message": message, "call": "f(self)", **failure}
+        condition = wire.Classed({"message": message, "call": None}, ("simpleError", "error"))
+        self.failure = {
+            "kind": "error",
+            "message": message,
+            "call": "f(self)",
+            "condition": wire.dumps(condition),
+            **failure,
+        }
 
 
 @dataclass

@@ -37,11 +37,11 @@ class TaskLog:
         self._keep(stream, lines)
 
     def say(self, text: str, *, error: bool = False) -> None:
-        """Add a line of the runtime's own."""
+        """Add a line of the runtime's own; an error is kept in the store, too."""
         self._flush()
         self._console.line(text, prefix=self.prefix, error=error)
         if error:
-            self._store("stderr", [text.encode()])
+            self._store("stderr", text.encode().splitlines())
 
     def close(self) -> None:
         """Add what came without a line end."""
