@@ -160,9 +160,10 @@ run_client <- R6::R6Class("RunClient",
     #'   finished, and not heard of for a while.
     status = function() private$fact("status"),
 
-    #' @field code Named list about the code package of the run; `NULL` if it has none, as runs on
-    #'   this machine.
-    code = function() private$fact("code"),
+    #' @field code What was run, as it was then: a list with `functions` (the step functions by
+    #'   name), `helpers`, `packages`, and `script` (`path` and `lines`); for a run that was not
+    #'   made with this package, about its code package; `NULL` if there is none.
+    code = function() run_code(self$pathspec, private$fact("code")),
 
     #' @field end_task `[character(1)]` Id of the task of the step `end`; `NULL` if it has not
     #'   been reached.

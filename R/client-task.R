@@ -125,8 +125,10 @@ task_client <- R6::R6Class("TaskClient",
     #' @field successful `[logical(1)]` Whether it has ended well.
     successful = function() private$fact("successful"),
 
-    #' @field code Named list about the code package of the run; `NULL` if it has none.
-    code = function() private$fact("code"),
+    #' @field code What was run, as it was then: a list with `functions` (the step functions by
+    #'   name), `helpers`, `packages`, and `script` (`path` and `lines`); for a run that was not
+    #'   made with this package, about its code package; `NULL` if there is none.
+    code = function() run_code(run_of(self$pathspec), private$fact("code")),
 
     #' @field index `[integer(1)]` Position in the innermost foreach, counted from 0; `NULL`
     #'   outside of one.

@@ -23,8 +23,15 @@ payload <- function(flow, script = script_functions()) {
     helpers = helpers,
     packages = packages,
     library = .libPaths(),
-    directory = getwd()
+    directory = getwd(),
+    script = script_text()
   ))
+}
+
+# The script as it is now, for those who look at the run later: its path and lines; NULL where
+# there is none, as in a session.
+script_text <- function(path = script_path()) {
+  if (file.exists(path)) list(path = path, lines = readLines(path, warn = FALSE))
 }
 
 # Brings a payload, its bytes or the path of a file with them, into this process. Returns it.
