@@ -1,4 +1,4 @@
-"""The vignettes run, and print what their text says."""
+"""The tutorials, and the other vignettes that run flows, print what their text says."""
 
 import re
 from pathlib import Path
@@ -47,11 +47,33 @@ PRINTED = {
         r"^#> tasks of `compare` that ran: 2 of 4 *$",
         r"^#>   start       clone      finished in \d+$",
     ],
+    "metaflow": [
+        r"compare/4 \(pid \d+\)\] 3\.93 3\.58 $",
+        r"^#> 3\.932409 3\.584194",
+        r"^#> \[1\] 0\.5121429$",
+    ],
+    "debugging": [
+        r"^#> Step fit failed: \d+/fit/4, split 3 of 4: 18$",
+        r"^#>   at chicks\.R:6 in growth\(self\$input\)$",
+        r"^#> fit    4     2      failed ",
+        r"^#> Dumping task ChickFlow/\d+/fit/4$",
+        r"^#> 2 growth\(self\$input\) chicks\.R    6$",
+        r"^#> \[1\] 937\.0301 168\.0072 364\.6775$",
+        r"^#> 4    fit     2     caught ",
+        r"^#> 0 damaged objects\.$",
+    ],
+    "design": [
+        r"cloning ─ TaskCloned ─",
+        r"^#> StoreFlow/data/<2 digits>/<sha1>$",
+        r"^#> StoreFlow/<run>/start/1/0\.DONE\.lock$",
+        r"^#>   model   <R lm, ",
+        r"^#>   words   \['a', 'b'\]$",
+    ],
 }
 
 
 @pytest.mark.parametrize("name", PRINTED)
-def test_a_tutorial_prints_what_its_text_says(name: str, tmp_path: Path) -> None:
+def test_a_vignette_prints_what_its_text_says(name: str, tmp_path: Path) -> None:
     folder = Folder.make(tmp_path, [VIGNETTES / "setup.R", VIGNETTES / f"{name}.Rmd"])
 
     knitted = folder.rscript("-e", f"knitr::knit('{name}.Rmd', quiet = TRUE)")
