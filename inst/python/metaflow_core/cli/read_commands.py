@@ -303,7 +303,8 @@ def _of_run(ctx: click.Context, given: str) -> Pathspec:
 def _tasks(ctx: click.Context, given: str) -> Iterator[str]:
     spec = _of_run(ctx, given)
     if spec.level == "task":
-        return iter([str(spec)])
+        # With the run's id in place of a word such as `latest_run`.
+        return iter([describe.task(pathspec=str(spec))["pathspec"]])
     return iter(describe.tasks(pathspec=str(spec))["pathspec"])
 
 
