@@ -180,7 +180,8 @@ give_up <- function(error, in_script) {
   } else if (nzchar(error$report)) {
     cat(error$report, "\n", sep = "", file = stderr())
   }
-  quit(save = "no", status = error$exit_code, runLast = FALSE)
+  # What R itself raised, such as a helper that cannot be sent, has no exit code.
+  quit(save = "no", status = error$exit_code %||% 1L, runLast = FALSE)
 }
 
 # An object that equals 0 and carries the run.

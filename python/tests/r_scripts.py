@@ -40,7 +40,8 @@ class Ended:
 
     def expect(self, code: int) -> Ended:
         """This, if it ended with *code*."""
-        assert self.code == code, f"exit code {self.code}, not {code}\n{self.out}\n{self.err}"
+        told = "\n".join(line[:200] for line in f"{self.out}\n{self.err}".splitlines())
+        assert self.code == code, f"exit code {self.code}, not {code}\n{told}"
         return self
 
     @property
@@ -158,6 +159,12 @@ class Folder:
         """Ids of the runs that are stored, the oldest first."""
         stored = (self.path / ".metaflow" / flow).glob("[0-9]*")
         return sorted(path.name for path in stored)
+
+    def leftovers(self) -> list[str]:
+        """Files that are neither scripts nor the store, and whatever is in TMPDIR."""
+        ours = [path.name for path in self.path.iterdir() if path.suffix != ".R"]
+        temporary = [path.name for path in self.temporary.iterdir()]
+        return sorted({*ours, *temporary} - {".metaflow"})
 
     def processes(self) -> list[str]:
         """Command lines of the processes that started here and are still there."""

@@ -84,6 +84,7 @@ class Workshop:
             "worker_script": Path("worker.R"),
             "libraries": ["/a library", "/b"],
             "working_dir": str(self.folder),
+            "temporary_dir": str(self.folder),
         }
         self.launchers.append(LocalLauncher(self.loop, **{**arguments, **changed}))
         return self.launchers[-1]

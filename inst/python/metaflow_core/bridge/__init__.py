@@ -46,7 +46,11 @@ def ask_live(
             raise RFailed(f"R could not evaluate {name}: {answer['failed']}")
         return answer.get("value")
 
-    return _answer(op, question, live=Live(emit, ask_r))
+    def emit_text(text: str, stream: str) -> None:
+        # R's strings hold no NUL; a task may print one.
+        emit(text.replace("\0", "\N{SYMBOL FOR NULL}"), stream)
+
+    return _answer(op, question, live=Live(emit_text, ask_r))
 
 
 def _answer(op: str, question: bytes, **extra: Any) -> bytearray:

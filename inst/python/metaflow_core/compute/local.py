@@ -39,6 +39,7 @@ class LocalLauncher:
         worker_script: The R script that serves one attempt.
         libraries: R library paths of the session that started the run.
         working_dir: Where the workers run.
+        temporary_dir: Where the workers keep temporary files: an R that is killed leaves its own.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class LocalLauncher:
         worker_script: Path,
         libraries: Sequence[str],
         working_dir: str,
+        temporary_dir: str,
     ) -> None:
         self._loop = loop
         self._command = [rscript, "--vanilla", str(worker_script)]
-        self._environment = {"R_LIBS": os.pathsep.join(libraries)}
+        self._environment = {"R_LIBS": os.pathsep.join(libraries), "TMPDIR": temporary_dir}
         self._working_dir = working_dir
         self._workers: set[LocalWorker] = set()
 

@@ -144,6 +144,9 @@ class Attempt:
         if isinstance(ended, Failure):
             self._keep_failure(ended)
         ok = not isinstance(ended, Failure)
+        # What R raised is in the log already.
+        if isinstance(ended, Failure) and not ended.condition:
+            self._log.say(ended.message, error=True)
         self._log.say("Task finished successfully." if ok else "Task failed.", error=not ok)
         self._log.close()
         if how is not None:

@@ -144,14 +144,21 @@ def check_flow(flow: Flow) -> None:
         raise InvalidFlow(flow.name, problems)
 
 
-def local_launcher(loop: Loop, session: RSession) -> Launcher:
-    """Starts workers on this machine, as the session that asks for the run would."""
+def local_launcher(loop: Loop, session: RSession, temporary: Path) -> Launcher:
+    """Starts workers on this machine, as the session that asks for the run would.
+
+    Args:
+        loop: Where they are waited for.
+        session: The session.
+        temporary: The run's own folder, which goes with it.
+    """
     return LocalLauncher(
         loop,
         rscript=session.rscript,
         worker_script=Path(session.worker_script),
         libraries=session.libraries,
         working_dir=session.working_dir,
+        temporary_dir=str(temporary),
     )
 
 
@@ -159,7 +166,7 @@ def run_flow(
     request: RunRequest,
     services: Services,
     make_loop: Callable[[], Loop] = Loop,
-    make_launcher: Callable[[Loop, RSession], Launcher] = local_launcher,
+    make_launcher: Callable[[Loop, RSession, Path], Launcher] = local_launcher,
 ) -> RunResult:
     """Run a flow, or resume a run of it as a new one.
 
@@ -187,7 +194,7 @@ def run_flow(
     loop = make_loop()
     try:
         context = _register(request, services, policies, temporary)
-        launcher = make_launcher(loop, request.session)
+        launcher = make_launcher(loop, request.session, temporary)
         runtime = Runtime(context, scheduler, launcher, loop, origin)
         services.console.line(f"Workflow starting (run-id {context.pathspec.run}):")
         return _result(context, runtime, runtime.execute())
