@@ -40,6 +40,17 @@ core <- function() {
   the$core
 }
 
+# Whether the core can be loaded: examples and vignettes run only where it can.
+has_core <- function() {
+  tryCatch(
+    {
+      core()
+      TRUE
+    },
+    metaflow_no_python = function(error) FALSE
+  )
+}
+
 load_core <- function() {
   use_configured_python()
   path <- system.file("python", package = "metaflow", mustWork = TRUE)

@@ -4,15 +4,20 @@
 #'
 #' @inheritSection metaflow_object Errors
 #' @seealso [runs()] for the runs as a data frame, [list_flows()] for the flows that there are.
-#' @examples
-#' \dontrun{
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run(tag = "experiment")
+#'
 #' flow <- flow_client$new("HelloFlow")
 #' flow
 #' flow$runs
 #' flow$run("latest_run")$successful
 #' flow$runs_with_tags("experiment")
-#' flow$list_runs(status = "failed", limit = 5)
-#' }
+#' flow$list_runs(status = "successful", limit = 5)
+#' setwd(old)
 #' @export
 flow_client <- R6::R6Class("FlowClient",
   inherit = metaflow_object,
@@ -118,11 +123,16 @@ flow_client <- R6::R6Class("FlowClient",
 #' @param task_id `[character(1)]` Id of the task.
 #' @return A [flow_client], [run_client], [step_client] or [task_client].
 #' @inheritSection metaflow_object Errors
-#' @examples
-#' \dontrun{
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run()
+#'
 #' new_flow("HelloFlow")
 #' new_task("HelloFlow", "latest_run", "start", "1")$artifacts
-#' }
+#' setwd(old)
 #' @export
 new_flow <- function(flow_id) {
   flow_client$new(flow_id)
@@ -151,10 +161,15 @@ new_task <- function(flow_id, run_id, step_id, task_id) {
 #' @return `[character]` Names of all flows in the datastore; in a namespace, of those with a run
 #'   in it.
 #' @seealso [set_namespace()], [set_metadata()]
-#' @examples
-#' \dontrun{
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run()
+#'
 #' list_flows()
-#' }
+#' setwd(old)
 #' @export
 list_flows <- function() {
   as_text(ask("list_flows"))

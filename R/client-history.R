@@ -12,11 +12,16 @@
 #'   user's, a list of character vectors), `origin_run_id` (of a resumed run).
 #' @inheritSection metaflow_object Errors
 #' @seealso [tasks()], [flow_client]
-#' @examples
-#' \dontrun{
-#' runs("HelloFlow", status = "failed", since = Sys.Date() - 7)
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run(tag = "experiment")
+#'
+#' runs("HelloFlow", status = "successful", since = Sys.Date() - 7)
 #' runs("HelloFlow", tags = "experiment", limit = 10)
-#' }
+#' setwd(old)
 #' @export
 runs <- function(flow, tags = NULL, since = NULL, until = NULL, status = NULL, limit = NULL) {
   check_strings(tags, "tags", null = TRUE)
@@ -38,11 +43,16 @@ runs <- function(flow, tags = NULL, since = NULL, until = NULL, status = NULL, l
 #'   `duration_s`, `tags` (the user's, a list of character vectors), `message` (of its error).
 #' @inheritSection metaflow_object Errors
 #' @seealso [runs()], [run_client], [step_client]
-#' @examples
-#' \dontrun{
-#' tasks("HelloFlow/12")
-#' tasks(step_client$new("HelloFlow/12/start"))
-#' }
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run()
+#'
+#' tasks("HelloFlow/latest_run")
+#' tasks(step_client$new("HelloFlow/latest_run/start"))
+#' setwd(old)
 #' @export
 tasks <- function(run_or_step) {
   as_data_frame(ask("tasks",

@@ -2,11 +2,17 @@
 #'
 #' Another way to write `flow_client$new()`, `run_client$new()` and so on.
 #'
-#' @examples
-#' \dontrun{
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run()
+#'
 #' client <- mf_client$new()
+#' client
 #' client$flow("HelloFlow")$run("latest_run")$step("start")
-#' }
+#' setwd(old)
 #' @export
 mf_client <- R6::R6Class("MetaflowClient",
   cloneable = FALSE,

@@ -7,13 +7,14 @@
 #'   `NULL` for the global namespace, in which all runs are seen.
 #' @return `[character(1)]` The namespace in force afterwards; `NULL` for the global one. Invisibly,
 #'   but for `get_namespace()`.
-#' @examples
-#' \dontrun{
+#' @section Errors:
+#' `metaflow_invalid_argument` if `ns` is neither a string nor `NULL`.
+#' @examplesIf metaflow:::has_core()
+#' get_namespace()
 #' set_namespace("user:ada")
 #' set_namespace(NULL)
 #' get_namespace()
 #' set_default_namespace()
-#' }
 #' @export
 set_namespace <- function(ns = NULL) {
   check_string(ns, "ns", null = TRUE)
@@ -34,19 +35,28 @@ set_default_namespace <- function() {
 
 #' Where the client looks for runs
 #'
-#' The metadata provider knows which runs there are. By default it is the one that
-#' `METAFLOW_DEFAULT_METADATA` names; the choice holds for this R session.
+#' By default the client looks in the folder `.metaflow` of the working directory or of the nearest
+#' directory above it that has one, unless `METAFLOW_DATASTORE_SYSROOT_LOCAL` names another. Another
+#' choice holds for this R session.
 #'
-#' @param ms `[character(1)]` A directory (local metadata there), a URL (the metadata service), or
-#'   `local@<directory>` or `service@<url>`. `NULL` goes back to the default.
-#' @return `[character(1)]` The provider in force afterwards, such as `"local@/home/ada/flows"`;
-#'   from `set_metadata()` and `reset_default_metadata()` invisibly.
-#' @examples
-#' \dontrun{
-#' set_metadata("~/flows")
+#' @param ms `[character(1)]` A directory that holds a folder `.metaflow`, with or without `local@`
+#'   before it. `NULL` goes back to the default.
+#' @return `[character(1)]` What is in force afterwards, such as `"local@/home/ada/flows"`; from
+#'   `set_metadata()` and `reset_default_metadata()` invisibly.
+#' @section Errors:
+#' `metaflow_store_unavailable` if the directory has no `.metaflow`; `metaflow_usage_error` for a
+#' metadata service, which this version does not read.
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run()
+#'
+#' set_metadata(tempdir())
 #' get_metadata()
 #' reset_default_metadata()
-#' }
+#' setwd(old)
 #' @export
 set_metadata <- function(ms = NULL) {
   if (is.null(ms)) {

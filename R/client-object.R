@@ -14,6 +14,19 @@
 #' `metaflow_flow_not_found`, `metaflow_run_not_found`, `metaflow_step_not_found`,
 #' `metaflow_task_not_found` and `metaflow_artifact_not_found`. What is there, but not in the
 #' current namespace, is one of class `metaflow_not_in_namespace`; see [set_namespace()].
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run()
+#'
+#' flow <- flow_client$new("HelloFlow")
+#' flow[1]
+#' run <- flow[[1]]
+#' run[["start"]][[1]][["x"]]
+#' run$is_in_namespace()
+#' setwd(old)
 #' @keywords internal
 #' @export
 metaflow_object <- R6::R6Class("metaflow_object",

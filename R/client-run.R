@@ -5,15 +5,23 @@
 #'
 #' @inheritSection metaflow_object Errors
 #' @seealso [tasks()] for the tasks as a data frame.
-#' @examples
-#' \dontrun{
-#' run <- run_client$new("HelloFlow/12")
-#' run <- run_client$new(flow_client$new("HelloFlow"), "latest_run")
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run()
+#'
+#' run <- run_client$new("HelloFlow/latest_run")
 #' run
 #' run$steps
-#' run$artifact("model")
+#' run$artifact("x")
 #' run$add_tag("published")
-#' }
+#' run$tasks()
+#'
+#' # The same, from the flow
+#' run <- run_client$new(flow_client$new("HelloFlow"), "latest_run")
+#' setwd(old)
 #' @export
 run_client <- R6::R6Class("RunClient",
   inherit = metaflow_object,

@@ -4,14 +4,21 @@
 #'
 #' @inheritSection metaflow_object Errors
 #' @seealso [tasks()] for the tasks as a data frame.
-#' @examples
-#' \dontrun{
-#' step <- step_client$new("HelloFlow/12/start")
-#' step <- step_client$new(run_client$new("HelloFlow/12"), "start")
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' metaflow("HelloFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run()
+#'
+#' step <- step_client$new("HelloFlow/latest_run/start")
 #' step
 #' step$tasks
-#' step$task(step$a_task)$artifact("model")
-#' }
+#' step$task(step$a_task)$artifact("x")
+#'
+#' # The same, from the run
+#' step <- step_client$new(run_client$new("HelloFlow/latest_run"), "start")
+#' setwd(old)
 #' @export
 step_client <- R6::R6Class("StepClient",
   inherit = metaflow_object,

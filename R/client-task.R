@@ -4,18 +4,26 @@
 #' it failed.
 #'
 #' @inheritSection metaflow_object Errors
-#' @examples
-#' \dontrun{
-#' task <- task_client$new("HelloFlow/12/start/139")
-#' task <- task_client$new(step_client$new("HelloFlow/12/start"), "139")
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' flow <- metaflow("FailFlow") |>
+#'   step(step = "start", next_step = "end", r_function = function(self) {
+#'     self$x <- 1
+#'     print("before")
+#'     stop("this step fails")
+#'   }) |>
+#'   step(step = "end")
+#' try(run(flow))
+#'
+#' task <- task_client$new("FailFlow/latest_run/start/1")
 #' task
 #' task$artifacts
-#' task$artifact("model")
+#' task$artifact("x")
 #' cat(task$stdout)
 #' task$exception
 #' task$exception$frames
-#' lapply(task$parents, task_client$new)
-#' }
+#' task$log_lines()
+#' setwd(old)
 #' @export
 task_client <- R6::R6Class("TaskClient",
   inherit = metaflow_object,

@@ -59,13 +59,20 @@
 #' and what is no vector at all, is an error.
 #'
 #' @name artifacts
-#' @examples
+#' @examplesIf metaflow:::has_core()
 #' # Kept as they are, though Python has no such values
-#' step_function <- function(self) {
+#' old <- setwd(tempdir())
+#' start <- function(self) {
 #'   self$dates <- as.Date("2024-02-29") + 0:1
 #'   self$model <- lm(mpg ~ wt, mtcars)
 #'   self$nothing <- NULL
 #' }
+#' metaflow("ValueFlow") |>
+#'   step(step = "start", r_function = start, next_step = "end") |>
+#'   step(step = "end", r_function = function(self) print(class(self$model))) |>
+#'   run()
+#' run_client$new("ValueFlow/latest_run")$artifact(c("dates", "nothing"))
+#' setwd(old)
 NULL
 
 most_native_elements <- 1000

@@ -1,5 +1,8 @@
 #' Run a step on AWS Batch
 #'
+#' Arguments are checked and kept with the flow. Running on AWS Batch is planned; in this version
+#' the step runs on this machine.
+#'
 #' @inheritParams resources
 #' @param image `[character(1)]` Container image; by default `METAFLOW_BATCH_CONTAINER_IMAGE`.
 #' @param queue `[character(1)]` Job queue; by default `METAFLOW_BATCH_JOB_QUEUE`.
@@ -12,7 +15,8 @@
 #' @param ... Other arguments of Metaflow's `batch`, by name, such as `use_tmpfs` or `efa`.
 #' @return A decorator for [step()].
 #' @section Errors:
-#' `metaflow_unknown_argument`, `metaflow_invalid_argument`.
+#' `metaflow_unknown_argument` for an argument that `batch` does not have,
+#' `metaflow_invalid_argument` for a value outside its range.
 #' @examples
 #' batch(cpu = 4, memory = 16000, image = "rocker/r-ver:4.3")
 #' @export

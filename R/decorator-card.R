@@ -1,5 +1,8 @@
 #' Attach a card to a step
 #'
+#' Arguments are checked and kept with the flow. Making cards is planned; in this version there is
+#' none.
+#'
 #' @param type `[character(1)]` Kind of the card.
 #' @param id `[character(1)]` Name that tells it from the step's other cards, or NULL.
 #' @param options `[list]` Options of that kind of card.

@@ -1,11 +1,15 @@
 #' Run a step on Kubernetes
 #'
+#' Arguments are checked and kept with the flow. Running on Kubernetes is planned; in this version
+#' the step runs on this machine.
+#'
 #' @inheritParams resources
 #' @param image `[character(1)]` Container image, or NULL for the default.
 #' @param ... Other arguments of Metaflow's `kubernetes`, by name, such as `namespace`.
 #' @return A decorator for [step()].
 #' @section Errors:
-#' `metaflow_unknown_argument`, `metaflow_invalid_argument`.
+#' `metaflow_unknown_argument` for an argument that `kubernetes` does not have,
+#' `metaflow_invalid_argument` for a value outside its range.
 #' @examples
 #' kubernetes(cpu = 2, memory = 8000, namespace = "science")
 #' @export

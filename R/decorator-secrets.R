@@ -1,5 +1,8 @@
 #' Give a step secrets
 #'
+#' Arguments are checked and kept with the flow. Fetching secrets is planned; in this version the
+#' step gets none.
+#'
 #' @param sources `[character]` or `[list]` The secrets, as names or as Metaflow's descriptions.
 #' @param role `[character(1)]` Role that may read them, or NULL.
 #' @param allow_override `[logical(1)]` Whether a secret may replace a variable that is set.

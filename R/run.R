@@ -18,15 +18,36 @@
 #' 2 if the command line was wrong, and 130 if the run was interrupted.
 #'
 #' @param flow A flow, made with [metaflow()].
-#' @param ... Arguments by name:
+#' @param ... Arguments by name. Those of the command line have dashes in place of underscores:
+#'   `max_workers` is `--max-workers`.
+#'
+#'   For a run:
 #'   * any parameter of the flow, such as `alpha = 0.6`;
-#'   * `max_workers` `[integer(1)]` tasks that may run at once (16), `max_num_splits`
-#'     `[integer(1)]` largest foreach (100), `tag` `[character]`, `with` `[character]` decorators
-#'     for every step such as `"retry:times=2"`, `namespace`, `run_id_file`, `seed`
-#'     `[integer(1)]`, `on_error` `"stop"` or `"continue"`, `quiet` `[logical(1)]`;
-#'   * `resume = TRUE` or `resume = "step"`, with `origin_run_id` `[character(1)]`;
-#'   * `show = TRUE`, `check = TRUE`, `help = TRUE`, `logs = "153/b"`, `dump = "153/b/3"`;
-#'   * `other_args` `[character(1)]` further words of the command line.
+#'   * `max_workers` `[integer(1)]` Tasks that may run at once, >= 1; 16.
+#'   * `max_num_splits` `[integer(1)]` Largest foreach that is let through, >= 1; 100.
+#'   * `tag` `[character]` Tags of the run.
+#'   * `with` `[character]` Decorators for every step that does not have them, such as
+#'     `"retry:times=2"`.
+#'   * `seed` `[integer(1)]` Seed of the tasks' random numbers; by default a random one.
+#'   * `on_error` `[character(1)]` `"stop"`: a task that fails stops the run; `"continue"`: what
+#'     does not depend on it is finished first.
+#'   * `namespace` `[character(1)]` Namespace of the run; `"user:<name>"`.
+#'   * `run_id_file` `[character(1)]` File that gets the run's id.
+#'   * `quiet` `[logical(1)]` Whether to print only what tasks print.
+#'   * `datastore_root` `[character(1)]` Directory that holds, or gets, the folder `.metaflow`.
+#'
+#'   To resume:
+#'   * `resume` `[logical(1)]` or `[character(1)]` TRUE to run again what failed, or a step to begin
+#'     at. Parameters cannot be given: they are those of the origin.
+#'   * `origin_run_id` `[character(1)]` The run to resume; by default the last one made here.
+#'   * `plan` `[logical(1)]` Whether to print, in place of resuming, what would run and why.
+#'
+#'   To look, in place of running:
+#'   * `show`, `check`, `help` `[logical(1)]` Show the steps; check the graph; list the commands.
+#'   * `logs` `[character(1)]` Show what tasks printed, such as `"153/b"` or `"latest_run/b/3"`.
+#'   * `dump` `[character(1)]` Show the artifacts of tasks.
+#'
+#'   And `other_args` `[character(1)]`, further words of the command line.
 #' @return Invisibly, an object that equals 0, with `$run_id`, `$pathspec`, `$status` and `$run`,
 #'   a [run_client].
 #' @section Errors:
@@ -35,14 +56,28 @@
 #'   condition of the first of them.
 #' * `metaflow_run_interrupted`: the run was interrupted.
 #' * `metaflow_invalid_flow`: the graph or a decorator is wrong; every problem is listed.
-#' * `metaflow_usage_error`: an argument or an option is wrong.
-#' @examples
-#' \dontrun{
-#' metaflow("Hello") |>
-#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") |>
-#'   step(step = "end", r_function = function(self) print(self$x)) |>
-#'   run()
-#' }
+#' * `metaflow_usage_error`: an argument or an option is wrong, or there is no run to resume.
+#' * `metaflow_not_sendable`, `metaflow_too_large`, `metaflow_package_missing`: a helper or a
+#'   package of the script cannot be had in another process.
+#' * `metaflow_store_unavailable`: the disk is full, read-only or gone.
+#' * `metaflow_no_python`: the core cannot be loaded, see [install_metaflow()].
+#' @seealso `vignette("metaflow")` for a first flow, `vignette("tutorial-4-failure-and-resume")` for
+#'   a failed one.
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' flow <- metaflow("HelloFlow") |>
+#'   parameter("alpha", default = 0.1) |>
+#'   step(step = "start", next_step = "end",
+#'        r_function = function(self) self$x <- 10 * self$alpha) |>
+#'   step(step = "end", r_function = function(self) print(self$x))
+#'
+#' result <- run(flow, alpha = 0.6)
+#' result == 0
+#' result$run$artifact("x")
+#'
+#' run(flow, show = TRUE)
+#' run(flow, resume = "end", plan = TRUE)
+#' setwd(old)
 #' @export
 run <- function(flow = NULL, ...) {
   check_flow(flow)
