@@ -1,6 +1,7 @@
 """Shapes of graphs, and what the options of `run` change about a run."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -134,8 +135,7 @@ class TestHowManyTasksRunAtOnce:
 
     @staticmethod
     def overlap(intervals):
-        following = zip(intervals, intervals[1:], strict=False)
-        return any(end > begin for (_, end), (begin, _) in following)
+        return any(end > begin for (_, end), (begin, _) in pairwise(intervals))
 
     def test_branches_run_at_the_same_time(self, free):
         free.expect(0)

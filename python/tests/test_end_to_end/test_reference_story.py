@@ -188,3 +188,7 @@ class TestResumingAfterTheFix:
 
         assert len(set(started)) == len(started)
         assert sorted(started) == story.folder.runs("DebugFlow")
+
+
+def test_nothing_but_the_store_is_left_of_runs_that_failed_and_finished(story):
+    assert story.folder.leftovers() == []

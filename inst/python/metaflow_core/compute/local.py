@@ -42,7 +42,7 @@ class LocalLauncher:
         temporary_dir: Where the workers keep temporary files: an R that is killed leaves its own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is a fact of its own about the session
         self,
         loop: Loop,
         *,

@@ -13,6 +13,9 @@ from metaflow_core.runtime.console import Console
 _LONGEST_LINE_BYTES = 1 << 16
 """Output without a line end is cut here, so that it is shown and does not pile up."""
 
+_TICK_S = 2e-6
+"""Stock Metaflow sorts the lines of one microsecond by their text, so there is one line in each."""
+
 
 class TaskLog:
     """Cuts an attempt's output into lines, prints them and stores them.
@@ -27,6 +30,7 @@ class TaskLog:
         self._console, self._writer, self.prefix = console, writer, prefix
         self._partial: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
         self._is_broken = False
+        self._last_time = 0.0
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Add output of the task."""
@@ -61,12 +65,15 @@ class TaskLog:
     def _store(self, stream: Stream, lines: list[bytes]) -> None:
         if not lines or self._is_broken:
             return
-        now = time.time()
         texts = (line.decode("utf-8", "surrogateescape") for line in lines)
-        data = b"".join(mflog.format_line(mflog.RUNTIME, text, now) for text in texts)
+        data = b"".join(mflog.format_line(mflog.RUNTIME, text, self._next_time()) for text in texts)
         try:
             self._writer.append_log(mflog.RUNTIME, stream, data)
         except StoreError as error:
             # The task goes on without its log; said once.
             self._is_broken = True
             self._console.line(f"The log cannot be stored: {error}", prefix=self.prefix, error=True)
+
+    def _next_time(self) -> float:
+        self._last_time = max(time.time(), self._last_time + _TICK_S)
+        return self._last_time
