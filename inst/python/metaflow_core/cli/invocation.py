@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from metaflow_core.model.flow import Flow
-from metaflow_core.runtime.start import RSession
+from metaflow_core.runtime.report import RunResult
+from metaflow_core.runtime.start import RSession, RunRequest, Services, run_flow
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Invocation:
         evaluate_default: Evaluates the default function of the parameter of that name.
         script: How the user calls the script, such as ``"Rscript flow.R"``; "" without one.
         colour: Whether the console shows ANSI colours.
+        run_flow: Carries out a run.
     """
 
     flow: Flow
@@ -37,6 +39,7 @@ class Invocation:
     evaluate_default: Callable[[str], Any]
     script: str = ""
     colour: bool = False
+    run_flow: Callable[[RunRequest, Services], RunResult] = run_flow
 
     def command(self, words: str) -> str:
         """What the user types for a subcommand: ``Rscript flow.R resume`` or ``run(resume …)``."""

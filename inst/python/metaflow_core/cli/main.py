@@ -50,15 +50,15 @@ def main(invocation: Invocation) -> CommandResult:
     with _printing(invocation), scope.temporary():
         try:
             words, defaults = command_line(group, invocation.argv, invocation.options)
-            group.main(
+            exit_code = group.main(
                 words,
                 prog_name=invocation.script or "run()",
                 standalone_mode=False,
                 obj=(invocation, result),
                 default_map=defaults,
             )
-        except click.exceptions.Exit as end:
-            result.exit_code = end.exit_code
+            # What click has shown itself, such as the help, ends with an exit code.
+            result.exit_code = exit_code or result.exit_code
         except click.ClickException as problem:
             if invocation.script:
                 # In a session, the message is that of the R error.
@@ -114,6 +114,9 @@ class _Emitter(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            # How click finds out whether a file takes text or bytes.
+            raise TypeError(f"text is written here, not {type(text).__name__}")
         self._emit(text, self._stream)
         return len(text)
 

@@ -41,7 +41,7 @@ def command_line(
     if command is None and "--help" in before:
         return ["--help"], {}
     if command is None:
-        command, rest = chosen, [*shlex.split(str(options.get(_ESCAPE_HATCH) or "")), *rest]
+        command, rest = chosen, [*_further_words(options.get(_ESCAPE_HATCH)), *rest]
     given = {name: value for name, value in options.items() if name not in _SELECTORS}
     given = {name: value for name, value in given.items() if value is not None}
     given.pop(_ESCAPE_HATCH, None)
@@ -50,6 +50,14 @@ def command_line(
     return [*before, command, *rest], _default_map(
         group, command, given, is_chosen=command == chosen
     )
+
+
+def _further_words(text: Any) -> list[str]:
+    """Words of a command line, with quotes as in a shell."""
+    try:
+        return shlex.split(str(text or ""))
+    except ValueError as error:
+        raise UsageError(f"run({_ESCAPE_HATCH} = {text!r}): {error}.") from error
 
 
 def _split(group: click.Group, argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
@@ -119,7 +127,8 @@ def _default_map(
     """Each argument at the command or the group that takes it.
 
     An argument of another command is passed over where the terminal chose a command: a script
-    that says `run(alpha = 1)` can still be asked to `show`.
+    that says `run(alpha = 1)` can still be asked to `show`, or to `resume`, which refuses
+    parameters only where they are meant for it.
     """
     known = {name: _by_r_name(sub) for name, sub in group.commands.items()}
     of_group = _by_r_name(group)
@@ -129,8 +138,9 @@ def _default_map(
     for written, value in given.items():
         name = written.replace("-", "_")
         name = name if name in everything else written
-        if name in known.get(command, {}):
-            below.update(_default(known[command][name], value))
+        param = known.get(command, {}).get(name)
+        if param is not None and (is_chosen or not getattr(param, "hidden", False)):
+            below.update(_default(param, value))
         elif name in of_group:
             top.update(_default(of_group[name], value))
         elif name not in everything or is_chosen:
@@ -142,12 +152,15 @@ def _default_map(
 
 
 def _by_r_name(command: click.Command) -> dict[str, click.Parameter]:
-    """Options by the name that R has for them: `with_` stands for a word of Python's own."""
-    return {param.name.rstrip("_"): param for param in command.params if param.name}
+    """Options by the name that R has for them, which is the one of the command line."""
+    return {param.opts[0].lstrip("-").replace("-", "_"): param for param in command.params}
 
 
 def _default(param: click.Parameter, value: Any) -> Defaults:
     assert param.name is not None
+    if isinstance(value, float) and param.type is not click.UNPROCESSED:
+        # R's numbers are doubles: 4 is to be read like the word 4, and 4.5 like the word 4.5.
+        value = str(int(value)) if value.is_integer() else f"{value:.15g}"
     return {param.name: [value] if param.multiple and not isinstance(value, list) else value}
 
 

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
-from metaflow_core.errors import InvalidParameter
 from metaflow_core.model.flow import Flow, Parameter
-from metaflow_core.runtime.parameters import convert, type_of
-
-
-class ParameterType(click.ParamType[Any]):
-    """Reads a value as the parameter's type; values that R gave pass through the same check."""
-
-    def __init__(self, parameter: Parameter) -> None:
-        self._parameter = parameter
-        self.name = type_of(parameter)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return convert(self._parameter, value)
-        except InvalidParameter as problem:
-            self.fail(problem.message, param, ctx)
+from metaflow_core.runtime.parameters import type_of
 
 
 def parameter_options(flow: Flow) -> list[click.Option]:
-    """One option for each parameter of the flow."""
+    """One option for each parameter of the flow.
+
+    Its values are passed on as they were given: `runtime.parameters` reads them, whether they are
+    words of the terminal or R's data, and tells every problem at once.
+    """
     return [_option(parameter) for parameter in flow.parameters.values()]
 
 
@@ -38,7 +26,7 @@ def _option(parameter: Parameter) -> click.Option:
         return click.Option([parameter.name, *on_off], default=None, help=_help(parameter))
     return click.Option(
         [parameter.name, *names],
-        type=ParameterType(parameter),
+        type=click.UNPROCESSED,
         default=None,
         metavar=type_of(parameter).upper(),
         help=_help(parameter),

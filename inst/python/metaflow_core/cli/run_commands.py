@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ from metaflow_core.datastore.local import FOLDER, LocalStorage, local_root
 from metaflow_core.decorators.registry import with_decorators
 from metaflow_core.errors import InvalidResume, OriginRunNotFound, UsageError
 from metaflow_core.metadata.local import LocalMetadata
-from metaflow_core.model.flow import Flow
+from metaflow_core.model.flow import Flow, Parameter
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.runtime.console import Console
 from metaflow_core.runtime.parameters import resolve_parameters
 from metaflow_core.runtime.report import RunResult, report
 from metaflow_core.runtime.resume import OriginRun
-from metaflow_core.runtime.start import RunOptions, RunRequest, Services, check_flow, run_flow
+from metaflow_core.runtime.start import RunOptions, RunRequest, Services, check_flow
 from metaflow_core.scheduler.resume import plan_resume
 
 _RUN_OPTIONS: list[Callable[[], click.Option]] = [
@@ -108,15 +109,20 @@ def _run(ctx: click.Context, /, **options: Any) -> None:
     invocation, result = _context(ctx)
     flow = _flow(ctx, options)
     check_flow(flow)
-    given = {name: options[name] for name in flow.parameters}
-    values = resolve_parameters(
-        flow, given, lambda parameter: invocation.evaluate_default(parameter.name)
-    )
+    values = _parameters(flow, ctx, options)
     payload = invocation.payload()
     services = _services(ctx, flow)
     _greet(services.console, flow)
     request = RunRequest(flow, values, _run_options(options), invocation.session, payload)
-    _finish(run_flow(request, services), invocation, services, result)
+    _finish(invocation.run_flow(request, services), invocation, services, result)
+
+
+def _parameters(flow: Flow, ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    invocation, _ = _context(ctx)
+    given = {name: options[name] for name in flow.parameters}
+    return resolve_parameters(
+        flow, given, lambda parameter: invocation.evaluate_default(parameter.name)
+    )
 
 
 @click.pass_context
@@ -124,25 +130,32 @@ def _resume(ctx: click.Context, /, **options: Any) -> None:
     invocation, result = _context(ctx)
     flow = _flow(ctx, options)
     check_flow(flow)
-    _refuse_parameters(flow, options)
     services = _services(ctx, flow)
     origin = _origin(flow, options["origin_run_id"], services)
+    kept = origin.parameters().objects.keys() & flow.parameters.keys()
+    _refuse_parameters(kept, options)
     if options["plan"]:
         _print_plan(flow, origin, options)
         return
+    values = _parameters(replace(flow, parameters=_without(flow.parameters, kept)), ctx, options)
     payload = invocation.payload()
     _greet(services.console, flow)
     services.console.line(
         "Gathering required information to resume run (this may take a bit of time)..."
     )
     request = RunRequest(
-        flow, {}, _run_options(options), invocation.session, payload, origin, options["step"]
+        flow, values, _run_options(options), invocation.session, payload, origin, options["step"]
     )
-    _finish(run_flow(request, services), invocation, services, result)
+    _finish(invocation.run_flow(request, services), invocation, services, result)
 
 
-def _refuse_parameters(flow: Flow, options: dict[str, Any]) -> None:
-    given = [name for name in flow.parameters if options.get(name) is not None]
+def _without(parameters: Mapping[str, Parameter], names: Collection[str]) -> dict[str, Parameter]:
+    return {name: parameter for name, parameter in parameters.items() if name not in names}
+
+
+def _refuse_parameters(kept: Collection[str], options: dict[str, Any]) -> None:
+    """Refuse values for parameters that the origin run has; new ones can be given."""
+    given = [name for name in sorted(kept) if options.get(name) is not None]
     if given:
         raise InvalidResume(
             f"A resumed run keeps the parameters of its origin: {', '.join(given)} cannot be given,"
@@ -257,7 +270,7 @@ def _services(ctx: click.Context, flow: Flow) -> Services:
 
 
 def _only_local(what: str, kind: str | None) -> None:
-    if kind not in (None, "local"):
+    if kind and kind != "local":
         raise UsageError(f"--{what} {kind} is not in this version yet.", "There is: local.")
 
 

@@ -24,8 +24,7 @@ def resolve_parameters(flow: Flow, given: Mapping[str, Any], evaluate: Evaluate)
         evaluate: Called once for each default function whose value is needed.
 
     Returns:
-        Plain data by name; JSON text stays text, as in stock Metaflow's R package: it is R that
-        makes a list of it.
+        Plain data by name; what JSON text means, not the text.
 
     Raises:
         InvalidParameter: Naming every parameter that is required and absent, or whose value is
@@ -78,7 +77,7 @@ def convert(parameter: Parameter, value: Any) -> Any:
         return None
     if parameter.default_is_function and not parameter.type and not isinstance(value, str):
         return value  # no type was declared: the value has its own
-    if parameter.separator is not None:
+    if parameter.separator:
         parts = value.split(parameter.separator) if isinstance(value, str) else value
         parts = parts if isinstance(parts, list) else [parts]
         return [
@@ -91,7 +90,7 @@ def convert(parameter: Parameter, value: Any) -> Any:
 def _convert_one(parameter: Parameter, kind: str, value: Any) -> Any:
     try:
         return _CONVERTERS[kind](value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InvalidParameter(
             f"Parameter {parameter.name} is not {_ARTICLES[kind]}: {value!r}."
         ) from error
