@@ -61,7 +61,7 @@ metaflow("DecoratorsFlow", project(name = "sales"), schedule(daily = TRUE)) |>
        next_step = "join") |>
   step(step = "killed", retry(times = 0), decorator("catch", var = "problem"),
        r_function = kill_itself, next_step = "join") |>
-  step(step = "slow", retry(times = 0), timeout(seconds = 1), catch(var = "problem"),
+  step(step = "slow", retry(times = 0), timeout(seconds = 2), catch(var = "problem"),
        r_function = sleep_long, next_step = "join") |>
   step(step = "environment", environment_variables(STAGE = "a test", MY_THREADS = 2),
        r_function = read_environment, next_step = "join") |>
