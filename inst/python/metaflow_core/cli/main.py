@@ -117,7 +117,8 @@ class _Emitter(io.TextIOBase):
         if not isinstance(text, str):
             # How click finds out whether a file takes text or bytes.
             raise TypeError(f"text is written here, not {type(text).__name__}")
-        self._emit(text, self._stream)
+        if text:
+            self._emit(text, self._stream)
         return len(text)
 
 
