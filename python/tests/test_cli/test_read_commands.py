@@ -1,0 +1,141 @@
+"""The commands that look at runs, on runs that were just made."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from played_run import RBytes, RError
+
+from metaflow_core.errors import InvalidPathspec, NotFound
+from metaflow_core.model.flow import Flow, Step
+
+FLOW = Flow.of(
+    "F",
+    Step("start", ("body",), foreach="items"),
+    Step("body", ("join",)),
+    Step("join", ("end",), is_join=True),
+    Step("end"),
+)
+
+
+def _start(step):
+    step.items, step.model = ["one", "two"], RBytes(b"X\n", "lm")
+    step.prints("to stdout\n")
+    step.prints("to stderr\n", "stderr")
+
+
+def _body(step):
+    step.prints(f"item {step.input}\n")
+    if step.index == 1:
+        raise RError("no luck")
+
+
+@pytest.fixture
+def look(terminal):
+    """A terminal in which a run has failed, without and with another one after it."""
+    terminal.functions = {"start": _start, "body": _body}
+    run_id = terminal(FLOW, "run", "--tag", "first").result.data["run_id"]
+    return terminal, run_id
+
+
+def test_runs_are_listed(look):
+    terminal, run_id = look
+    terminal.functions = {"start": _start}
+    latest = terminal(FLOW, "run").result.data["run_id"]
+
+    out = terminal(FLOW, "list-runs").out
+    rows = json.loads(terminal(FLOW, "list-runs", "--json").out)
+
+    assert out.split()[0] == "run"
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [latest, run_id]
+    assert [row["status"] for row in rows] == ["successful", "failed"]
+
+
+def test_runs_are_listed_by_tag(look):
+    terminal, run_id = look
+    terminal(FLOW, "run")
+
+    rows = json.loads(terminal(FLOW, "list-runs", "--tag", "first", "--json").out)
+
+    assert [row["run_id"] for row in rows] == [run_id]
+
+
+def test_tasks_of_a_run_are_listed(look):
+    terminal, run_id = look
+    rows = json.loads(terminal(FLOW, "list-tasks", run_id, "--json").out)
+
+    assert [(r["step"], r["status"]) for r in rows if r["step"] == "body"] == [
+        ("body", "successful"),
+        ("body", "failed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        ([], ["to stderr", "to stdout"]),
+        (["--stdout"], ["to stdout"]),
+        (["--stderr"], ["to stderr"]),
+        (["--stdout", "--stderr"], ["to stderr", "to stdout"]),
+    ],
+)
+def test_logs_are_shown_by_stream(look, words, lines):
+    terminal, run_id = look
+
+    assert sorted(terminal(FLOW, "logs", f"{run_id}/start/1", *words).out.splitlines()) == lines
+
+
+@pytest.mark.parametrize("form", ["{run}/body", "F/{run}/body"])
+def test_logs_of_a_step_name_the_task_of_each_line(look, form):
+    terminal, run_id = look
+    out = terminal(FLOW, "logs", form.format(run=run_id), "--stdout").out
+
+    assert set(out.splitlines()) == {f"[{run_id}/body/2] item one", f"[{run_id}/body/3] item two"}
+
+
+def test_an_argument_of_run_shows_logs(look):
+    terminal, run_id = look
+
+    assert terminal(FLOW, logs=f"{run_id}/body/2").out == "item one\n"
+
+
+def test_artifacts_are_dumped(look):
+    terminal, run_id = look
+    out = terminal(FLOW, "dump", f"{run_id}/start/1").out
+
+    assert out.splitlines()[0] == f"Dumping task F/{run_id}/start/1"
+    assert "  items  ['one', 'two']" in out.splitlines()
+    assert re.search(r"^  model  <R lm, \d+ B>$", out, re.MULTILINE)
+
+
+def test_a_failure_is_told_with_its_message(look):
+    terminal, run_id = look
+    out = terminal(FLOW, "info", f"{run_id}/body/3").out
+
+    assert "status:         failed" in out
+    assert "error:          no luck in f(self)" in out
+
+
+def test_tags_are_changed(look):
+    terminal, run_id = look
+    terminal(FLOW, "tag", "add", "second", "a b", "--run-id", run_id)
+    terminal(FLOW, "tag", "remove", "first")
+    terminal(FLOW, "tag", "replace", "second", "third")
+    tags = json.loads(terminal(FLOW, "tag", "list", "--hide-system-tags", "--json").out)
+
+    assert tags == ["a b", "third"]
+
+
+@pytest.mark.parametrize("command", ["info", "logs", "list-tasks", "dump"])
+def test_what_is_not_there_is_told(look, command):
+    with pytest.raises(NotFound):
+        look[0](FLOW, command, "7/start")
+
+
+def test_a_pathspec_with_too_many_parts_is_a_usage_error(look):
+    with pytest.raises(InvalidPathspec) as caught:
+        look[0](FLOW, "logs", "1/2/3/4/5/6")
+
+    assert caught.value.exit_code == 2
