@@ -1,7 +1,7 @@
 #' Run a step on AWS Batch
 #'
 #' Arguments are checked and kept with the flow. Running on AWS Batch is planned; in this version
-#' the step runs on this machine.
+#' [run()] refuses a flow that asks for it.
 #'
 #' @inheritParams resources
 #' @param image `[character(1)]` Container image; by default `METAFLOW_BATCH_CONTAINER_IMAGE`.
@@ -16,7 +16,8 @@
 #' @return A decorator for [step()].
 #' @section Errors:
 #' `metaflow_unknown_argument` for an argument that `batch` does not have,
-#' `metaflow_invalid_argument` for a value outside its range.
+#' `metaflow_invalid_argument` for a value outside its range; `metaflow_invalid_flow` when a run
+#' starts.
 #' @examples
 #' batch(cpu = 4, memory = 16000, image = "rocker/r-ver:4.3")
 #' @export

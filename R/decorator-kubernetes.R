@@ -1,7 +1,7 @@
 #' Run a step on Kubernetes
 #'
 #' Arguments are checked and kept with the flow. Running on Kubernetes is planned; in this version
-#' the step runs on this machine.
+#' [run()] refuses a flow that asks for it.
 #'
 #' @inheritParams resources
 #' @param image `[character(1)]` Container image, or NULL for the default.
@@ -9,7 +9,8 @@
 #' @return A decorator for [step()].
 #' @section Errors:
 #' `metaflow_unknown_argument` for an argument that `kubernetes` does not have,
-#' `metaflow_invalid_argument` for a value outside its range.
+#' `metaflow_invalid_argument` for a value outside its range; `metaflow_invalid_flow` when a run
+#' starts.
 #' @examples
 #' kubernetes(cpu = 2, memory = 8000, namespace = "science")
 #' @export
