@@ -69,7 +69,7 @@ def _folder_in_memory() -> Iterator[str]:
         yield folder
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     plans(),
     st.integers(0, 2**32),
