@@ -166,9 +166,9 @@ check_run_options <- function(options) {
 }
 
 # The script that `Rscript` was called with, or NULL: only then the words after it are ours. An
-# IDE, a notebook kernel and `Rscript -e` have words of their own.
+# IDE, a notebook kernel, `Rscript -e` and a script that knits a document have words of their own.
 script_file <- function() {
-  if (interactive()) {
+  if (interactive() || isTRUE(getOption("knitr.in.progress"))) {
     return(NULL)
   }
   file <- grep("^--file=", commandArgs(), value = TRUE)

@@ -1,6 +1,8 @@
 """The tutorials, and the other vignettes that run flows, print what their text says."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,13 +74,34 @@ PRINTED = {
 }
 
 
+ALL = sorted(path.stem for path in VIGNETTES.glob("*.Rmd"))
+
+
+def knit(names: list[str], parent: Path, **environment: str) -> dict[str, str]:
+    """The vignettes as Markdown, by their names; all by one R."""
+    pages = [f"{name}.Rmd" for name in names]
+    folder = Folder.make(parent, [VIGNETTES / file for file in ("setup.R", *pages)])
+    # A script with arguments, as a Makefile has it: they are not the words of the flows.
+    program = "for (page in commandArgs(TRUE)) knitr::knit(page, quiet = TRUE, envir = new.env())"
+    (folder.path / "knit.R").write_text(program, encoding="utf-8")
+    folder.rscript("knit.R", *pages, **environment).expect(0)
+    return {name: (folder.path / f"{name}.md").read_text(encoding="utf-8") for name in names}
+
+
 @pytest.mark.parametrize("name", PRINTED)
 def test_a_vignette_prints_what_its_text_says(name: str, tmp_path: Path) -> None:
-    folder = Folder.make(tmp_path, [VIGNETTES / "setup.R", VIGNETTES / f"{name}.Rmd"])
+    page = knit([name], tmp_path)[name]
 
-    knitted = folder.rscript("-e", f"knitr::knit('{name}.Rmd', quiet = TRUE)")
-
-    knitted.expect(0)
-    page = (folder.path / f"{name}.md").read_text(encoding="utf-8")
     absent = [line for line in PRINTED[name] if not re.search(line, page, re.MULTILINE)]
     assert not absent, page
+
+
+def test_without_a_python_for_it_every_vignette_shows_its_code_and_says_so(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+
+    pages = knit(ALL, tmp_path, RETICULATE_PYTHON="", METAFLOW_PYTHON=str(bare / "bin" / "python"))
+
+    assert {name for name, page in pages.items() if "**Not run.**" not in page} == set()
+    assert {name for name, page in pages.items() if "\n#>" in page} == set()
+    assert 'step(step = "start"' in pages["tutorial-1-first-flow"]
