@@ -55,7 +55,12 @@ load_core <- function() {
   use_configured_python()
   path <- system.file("python", package = "metaflow", mustWork = TRUE)
   tryCatch(
-    reticulate::import_from_path("metaflow_core.bridge", path = path, convert = TRUE),
+    {
+      bridge <- reticulate::import_from_path("metaflow_core.bridge", path = path, convert = TRUE)
+      # A package that the core needs and this Python has not is found now, not in the first answer.
+      bridge$load_operations()
+      bridge
+    },
     error = function(error) abort_no_python(error)
   )
 }
