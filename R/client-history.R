@@ -2,8 +2,8 @@
 #'
 #' @param flow A [flow_client], or the name of a flow.
 #' @param tags `[character]` Only runs that have all of these tags, the user's or the system's.
-#' @param since,until `[POSIXct(1)]` Only runs made at `since` or later, and before `until`. A `Date`
-#'   and a string such as `"2026-11-21"` or `"2026-11-21 14:30"` are read as UTC.
+#' @param since,until `[POSIXct(1)]` Only runs made at `since` or later, and before `until`. A
+#'   `Date` and a string such as `"2026-11-21"` or `"2026-11-21 14:30"` are read as UTC.
 #' @param status `[character]` Only runs of these states: `"running"`, `"successful"`, `"failed"`,
 #'   `"unknown"`.
 #' @param limit `[integer(1)]` At most so many, the newest.

@@ -17,6 +17,8 @@ worker_main <- function(read_fd, write_fd) {
 run_attempt <- function(task, channel) {
   if (length(task$environment)) do.call(Sys.setenv, task$environment)
   the$current <- task$current
+  # A failure that `catch(print_exception = FALSE)` keeps as a value is not told.
+  tell <- if (isFALSE(task$print_error)) identity else tell
   self <- task_self(task, channel)
   failure <- tell(attempt(prepare(task), kind = "start"))
   outcome <- NULL

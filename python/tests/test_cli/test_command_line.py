@@ -175,6 +175,20 @@ def test_a_run_begins_with_a_greeting(terminal):
     assert lines[-1].endswith(" Done!")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["run", "--quiet"], ["run", "--tag", "a", "--quiet"], ["run", "--quiet", "--alpha", "0.5"]],
+)
+def test_an_option_of_all_commands_may_stand_after_the_command(terminal, words):
+    assert terminal(FLOW, *words).out == ""
+
+
+def test_a_value_that_looks_like_an_option_of_all_commands_stays_a_value(terminal):
+    ended = terminal(FLOW, "run", "--tag", "--quiet")
+
+    assert ended.out != ""
+
+
 def test_a_quiet_run_says_nothing_of_its_own(terminal):
     assert terminal(FLOW, "--quiet", "run").out == ""
     assert terminal(FLOW, quiet=True).out == ""

@@ -99,6 +99,18 @@ def test_a_flow_without_a_successful_run_has_none_to_stand_for(flow):
         describe.run(pathspec="Line/latest_successful_run")
 
 
+def test_the_flows_name_is_not_among_the_artifacts_but_a_users_own_name_is():
+    class Named:
+        def __init__(self, encoding: str) -> None:
+            self.own_encoding = encoding
+
+    class Task(dict):
+        artifact_names = ("name", "x", "_task_ok")
+
+    assert describe._public_artifacts(Task(name=Named("pickle"))) == ["x"]
+    assert describe._public_artifacts(Task(name=Named("native"))) == ["name", "x"]
+
+
 def test_a_run_tells_its_steps_artifacts_and_failed_tasks(history):
     good, bad, _ = (describe.run(pathspec=str(run)) for run in history)
 

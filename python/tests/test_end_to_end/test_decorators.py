@@ -59,6 +59,12 @@ def test_catch_keeps_the_failure_as_an_r_condition(said, step, kind, message):
     assert message in said[f"{step} message"]
 
 
+def test_a_caught_error_is_not_told_in_the_log_if_that_is_asked_for(ended):
+    ended.expect(0)
+    assert not any("fails on purpose" in line for line in ended.task_lines("caught"))
+    assert any("fails on purpose" in line for line in ended.task_lines("once"))
+
+
 def test_a_caught_condition_has_its_class_and_fields(said):
     assert said["why"] == "a test"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
-from metaflow_core import config
+from metaflow_core import __version__, config
 from metaflow_core.bridge.operations import Live, operation
 from metaflow_core.bridge.spec import flow_from_spec
 from metaflow_core.cli.invocation import Invocation
@@ -55,3 +56,9 @@ def command(
     )
     result = main(invocation)
     return {"exit_code": result.exit_code, **result.data}
+
+
+@operation("version")
+def version() -> dict[str, str]:
+    """Versions of Python and of the core."""
+    return {"python": platform.python_version(), "core": __version__}

@@ -42,6 +42,8 @@ def command_line(
         return ["--help"], {}
     if command is None:
         command, rest = chosen, [*_further_words(options.get(_ESCAPE_HATCH)), *rest]
+    moved, rest = _group_words(group, command, rest)
+    before += moved
     given = {name: value for name, value in options.items() if name not in _SELECTORS}
     given = {name: value for name, value in given.items() if value is not None}
     given.pop(_ESCAPE_HATCH, None)
@@ -62,11 +64,7 @@ def _further_words(text: Any) -> list[str]:
 
 def _split(group: click.Group, argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
     """The group's options, the command's name, and what follows it."""
-    takes_value = {
-        name: not getattr(param, "is_flag", False)
-        for param in group.params
-        for name in [*param.opts, *param.secondary_opts]
-    }
+    takes_value = _takes_value(group)
     before: list[str] = []
     words = list(argv)
     while words:
@@ -83,6 +81,37 @@ def _split(group: click.Group, argv: Sequence[str]) -> tuple[list[str], str | No
         else:
             return before, word, words[1:]
     return before, None, []
+
+
+def _group_words(
+    group: click.Group, command: str, words: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The group's options among the words after the command, and the rest.
+
+    An option that the command has too is the command's.
+    """
+    of_command = _takes_value(group.commands[command]) if command in group.commands else {}
+    takes_value = {**_takes_value(group), **of_command}
+    moved: list[str] = []
+    rest: list[str] = []
+    left = list(words)
+    while left:
+        name, equals, _ = left[0].partition("=")
+        count = 2 if takes_value.get(name) and not equals else 1
+        is_of_group = name in takes_value and name not in of_command
+        (moved if is_of_group else rest).extend(left[:count])
+        left = left[count:]
+    return moved, rest
+
+
+def _takes_value(command: click.Command) -> dict[str, bool]:
+    """Whether each option of a command is followed by a value, by the option's words."""
+    return {
+        name: not getattr(param, "is_flag", False)
+        for param in command.params
+        if isinstance(param, click.Option)
+        for name in [*param.opts, *param.secondary_opts]
+    }
 
 
 def _resume(value: Any) -> tuple[str, Defaults]:

@@ -27,6 +27,7 @@ from metaflow_core.client.objects import (
     Task,
 )
 from metaflow_core.datastore import mflog
+from metaflow_core.datastore.attempts import PICKLE
 from metaflow_core.errors import InvalidPathspec, RunNotFound
 from metaflow_core.metadata.provider import RunFilter
 from metaflow_core.model.pathspec import Pathspec
@@ -359,7 +360,11 @@ def _seconds(at: datetime | None) -> float | None:
 
 
 def _public_artifacts(task: Task) -> list[str]:
-    return sorted(name for name in task.artifact_names if not name.startswith("_"))
+    """Names of what the user's code made; not the flow's name, which every task has."""
+    names = [name for name in task.artifact_names if not name.startswith("_")]
+    if "name" in names and task["name"].own_encoding == PICKLE:
+        names.remove("name")
+    return sorted(names)
 
 
 def _exception(failure: Failure | None) -> dict[str, Any] | None:

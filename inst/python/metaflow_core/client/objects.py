@@ -337,6 +337,11 @@ class DataArtifact(MetaflowObject[None]):
         return self._encoded.encoding or "pickle"
 
     @property
+    def own_encoding(self) -> str | None:
+        """The same for an artifact that this core wrote; None for another one."""
+        return self._encoded.encoding
+
+    @property
     def sha(self) -> str:
         """Content hash of the serialized value."""
         return str(self._record.extra["sha"])

@@ -18,7 +18,7 @@ From the core:
             num_splits, index, value)`, outermost first), `inputs` (for a join: list of
             `list(step, index, task_id)`, in order), `seed` (raw, 2496 bytes: the 624 words of a
             Mersenne Twister, little-endian), `environment` (named list of environment
-            variables).
+            variables), `print_error` (logical: whether a failure is told in the log).
 `artifact`  answers `get`: `found` (logical), `kind` and its payload as below.
 `objects`   answers `objects`: `objects` (named list: artifact name to content hash).
 

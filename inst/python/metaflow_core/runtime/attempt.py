@@ -198,6 +198,7 @@ class Attempt:
             ],
             "seed": seeds.stream(run.seed, self.place.key),
             "environment": dict(self._policy.environment),
+            "print_error": self._policy.print_exception or not self._policy.catches,
         }
 
     def _answer(self, message: Mapping[str, Any]) -> None:

@@ -137,7 +137,7 @@ def check_flow(flow: Flow) -> None:
     problems += [
         f"Step `{step.name}` asks for `{name}`, which this version cannot run yet."
         for step in flow.steps.values()
-        for name in ("batch", "kubernetes")
+        for name in ("batch", "kubernetes", "secrets")
         if step.decorator(name)
     ]
     if problems:
