@@ -11,12 +11,13 @@ from metaflow_core.client import Run, Task
 from metaflow_core.metadata.provider import MetaDatum
 
 FILES = {"INFO": json.dumps({"script": "flow.R"}), "flow.R": "metaflow('Line')\n"}
+OUTSIDE = "../outside-of-the-package.R"
 
 
 def package():
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for name, text in FILES.items():
+        for name, text in {**FILES, OUTSIDE: "harm"}.items():
             member = tarfile.TarInfo(name)
             member.size = len(text)
             archive.addfile(member, io.BytesIO(text.encode()))
@@ -45,4 +46,7 @@ def test_it_can_be_unpacked(task):
     with task.code.extract() as directory:
         found = {path.name: path.read_text() for path in Path(directory).iterdir()}
 
+        outside = Path(directory, OUTSIDE)
+
     assert found == FILES
+    assert not outside.exists()

@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from functools import cached_property
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -56,9 +57,18 @@ class MetaflowCode:
         return (self._member(self.script_name) or b"").decode("utf-8", "replace")
 
     def extract(self) -> TemporaryDirectory[str]:
-        """The package's files in a directory that goes when the result does."""
+        """The package's files in a directory that goes when the result does.
+
+        Files only, and none outside of the directory: a package may come from someone else.
+        """
         directory = TemporaryDirectory(prefix="metaflow-code-")
-        self.tarball.extractall(directory.name, filter="data")
+        root = Path(directory.name).resolve()
+        for member in filter(tarfile.TarInfo.isfile, self.tarball):
+            path = (root / member.name).resolve()
+            content = self.tarball.extractfile(member)
+            if content is not None and path.is_relative_to(root):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content.read())
         return directory
 
     def _member(self, name: str) -> bytes | None:
