@@ -148,7 +148,7 @@ session_facts <- function() {
     version = paste(R.version$major, R.version$minor, sep = "."),
     package_version = as.character(utils::packageVersion("metaflow")),
     rscript = rscript_path(),
-    worker_script = system.file("worker.R", package = "metaflow", mustWork = TRUE),
+    scripts = dirname(system.file("worker.R", package = "metaflow", mustWork = TRUE)),
     libraries = as.list(.libPaths()),
     working_dir = getwd()
   )

@@ -1,0 +1,4 @@
+# What `Rscript` is given to be the process that tasks are forked from: its arguments are the core's
+# pid, the file descriptor of the control socket, and the path of the flow's payload.
+arguments <- commandArgs(trailingOnly = TRUE)
+metaflow:::zygote_main(as.integer(arguments[[1]]), as.integer(arguments[[2]]), arguments[[3]])
