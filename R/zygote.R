@@ -4,10 +4,12 @@
 # directory, random stream, standard output and standard error; `src/fork.c` does what R cannot.
 
 # Serves requests to fork on a socket until the core closes it. First it says what would make a
-# forked task behave otherwise than a fresh process.
-zygote_main <- function(core_pid, control_fd, payload) {
+# forked task behave otherwise than a fresh process. `own` names environment variables that are for
+# this process alone.
+zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
+  Sys.unsetenv(own)
   the$payload <- load_payload(payload)
   hazards <- paste(fork_hazards(control_fd), collapse = "; ")
   .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))

@@ -28,7 +28,7 @@ from metaflow_core.runtime.report import RunResult
 from metaflow_core.runtime.resume import OriginRun
 from metaflow_core.runtime.start import RSession, RunOptions, RunRequest, Services, run_flow
 
-SESSION = RSession("4.2.2", "0.1.0", "Rscript", "worker.R", (), ".")
+SESSION = RSession("4.2.2", "0.1.0", "Rscript", ".", (), ".")
 
 Function = Callable[["Self"], object]
 

@@ -58,18 +58,27 @@ class Zygote:
     ) -> None:
         self._loop, self._log = loop, log
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, log.open("wb") as output:
-            self._process = command.spawn(
-                script,
-                [theirs.fileno(), payload],
-                [theirs.fileno()],
-                (output.fileno(), output.fileno()),
-                _MEMORY,
-            )
+        #: The same socket once more: a loop waits for a descriptor in one way only.
+        self._requests_out = self._control.dup()
+        # What the user has set counts, and stays.
+        memory = {name: value for name, value in _MEMORY.items() if name not in os.environ}
+        try:
+            with theirs, log.open("wb") as output:
+                self._process = command.spawn(
+                    script,
+                    [theirs.fileno(), payload, *memory],
+                    [theirs.fileno()],
+                    (output.fileno(), output.fileno()),
+                    memory,
+                )
+        except WorkerError:
+            self._close_sockets()
+            raise
         self._workers: dict[int, ForkedWorker] = {}
         self._requests: deque[tuple[int, WorkerEnds]] = deque()
         self._last_id = 0
         self._hazards: str | None = None
+        self._problem = ""
         self._is_gone = False
 
     def wait_ready(self) -> str:
@@ -78,6 +87,8 @@ class Zygote:
         Raises:
             WorkerError: If it ended instead; the sentence has the end of what it printed.
         """
+        if self._problem:
+            raise WorkerError(self._problem)
         if self._hazards is None:
             self._control.settimeout(_STARTUP_S)
             try:
@@ -86,9 +97,11 @@ class Zygote:
                 said = b""
             if not said.startswith(_READY):
                 self.close()
-                raise WorkerError(f"The flow could not be loaded: {self._log_tail()}")
+                self._problem = f"The flow could not be loaded: {self._log_tail()}"
+                raise WorkerError(self._problem)
             self._hazards = said[len(_READY) :].decode("utf-8", "replace")
-            self._control.setblocking(False)
+            for end in (self._control, self._requests_out):
+                end.setblocking(False)
             self._loop.on_readable(self._control.fileno(), self._read_answers)
         return self._hazards
 
@@ -98,7 +111,7 @@ class Zygote:
         self._workers[self._last_id] = worker
         self._requests.append((self._last_id, ends))
         if len(self._requests) == 1 and not self._send():
-            self._loop.on_writable(self._control.fileno(), self._send_rest)
+            self._loop.on_writable(self._requests_out.fileno(), self._send_rest)
 
     @property
     def is_gone(self) -> bool:
@@ -109,8 +122,7 @@ class Zygote:
         """End it and all that it forked, and wait until they have ended."""
         for worker in list(self._workers.values()):
             worker.kill()
-        self._loop.forget(self._control.fileno())
-        self._control.close()
+        self._close_sockets()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -122,19 +134,18 @@ class Zygote:
         try:
             while self._requests:
                 number, ends = self._requests[0]
-                socket.send_fds(self._control, [_REQUEST.pack(number)], list(ends))
+                socket.send_fds(self._requests_out, [_REQUEST.pack(number)], list(ends))
                 self._requests.popleft()
                 ends.close()
         except BlockingIOError:
             return False
         except OSError:
-            self._end()
+            pass  # it has ended: `_read_answers` sees it, and tells
         return True
 
     def _send_rest(self) -> None:
         if self._send():
-            self._loop.forget(self._control.fileno())
-            self._loop.on_readable(self._control.fileno(), self._read_answers)
+            self._loop.forget(self._requests_out.fileno())
 
     def _read_answers(self) -> None:
         while True:
@@ -171,6 +182,11 @@ class Zygote:
         for _, ends in self._requests:
             ends.close()
         self._requests.clear()
+
+    def _close_sockets(self) -> None:
+        for end in (self._control, self._requests_out):
+            self._loop.forget(end.fileno())
+            end.close()
 
     def _log_tail(self) -> str:
         printed = self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
