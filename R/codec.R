@@ -90,6 +90,7 @@ encode_artifact <- function(value, name = "value", spool = NULL, inline_limit_by
   if (length(bytes) <= inline_limit_bytes) {
     return(list(kind = "r", bytes = bytes, r_type = r_type))
   }
+  dir.create(spool, showWarnings = FALSE, recursive = TRUE)
   path <- tempfile("artifact-", tmpdir = spool)
   writeBin(bytes, path)
   list(kind = "r", path = path, r_type = r_type)

@@ -40,6 +40,10 @@ decorator_kinds <- function() {
       level = "step",
       arguments = list(vars = variable_list())
     ),
+    isolation = list(
+      level = "step",
+      arguments = list(mode = one_of(c("auto", "fork", "process")))
+    ),
     batch = list(
       level = "step",
       arguments = list(
@@ -161,6 +165,19 @@ one_number <- function(default = NULL, min = 0) {
 one_string <- function(default = NULL) {
   list(default = default, check = function(x, name, call) {
     check_string(x, name, null = TRUE, call = call)
+  })
+}
+
+# The first choice is the default.
+one_of <- function(choices) {
+  list(default = choices[[1]], check = function(x, name, call) {
+    if (identical(x, choices)) return(choices[[1]])
+    check_string(x, name, call = call)
+    if (!x %in% choices) {
+      known <- paste0("\"", choices, "\"", collapse = ", ")
+      abort_argument(name, paste("one of", known), x, call = call)
+    }
+    x
   })
 }
 

@@ -10,4 +10,5 @@
 #' @aliases metaflow-package
 #' @keywords internal
 #' @importFrom R6 R6Class
+#' @useDynLib metaflow, .registration = TRUE
 NULL

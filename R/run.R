@@ -31,6 +31,8 @@
 #'   * `seed` `[integer(1)]` Seed of the tasks' random numbers; by default a random one.
 #'   * `on_error` `[character(1)]` `"stop"`: a task that fails stops the run; `"continue"`: what
 #'     does not depend on it is finished first.
+#'   * `isolation` `[character(1)]` How tasks are kept apart on this machine, see [isolation()];
+#'     `"auto"`.
 #'   * `namespace` `[character(1)]` Namespace of the run; `"user:<name>"`.
 #'   * `run_id_file` `[character(1)]` File that gets the run's id.
 #'   * `quiet` `[logical(1)]` Whether to print only what tasks print.
@@ -148,7 +150,7 @@ session_facts <- function() {
     version = paste(R.version$major, R.version$minor, sep = "."),
     package_version = as.character(utils::packageVersion("metaflow")),
     rscript = rscript_path(),
-    worker_script = system.file("worker.R", package = "metaflow", mustWork = TRUE),
+    scripts = dirname(system.file("worker.R", package = "metaflow", mustWork = TRUE)),
     libraries = as.list(.libPaths()),
     working_dir = getwd()
   )

@@ -4,13 +4,19 @@
 # `inst/python/metaflow_core/compute/protocol.py` describes the messages.
 
 # Serves one attempt and ends the process: status 0 if the step succeeded, else 1.
-worker_main <- function(read_fd, write_fd) {
+worker_main <- function(core_pid, read_fd, write_fd) {
   options(warn = 1)
-  channel <- open_channel(read_fd, write_fd)
+  .Call(mf_end_with, core_pid)
+  status <- serve_attempt(list(input = read_fd, output = write_fd))
+  quit(save = "no", status = status, runLast = FALSE)
+}
+
+# Serves one attempt on a channel, two file descriptors; its exit status.
+serve_attempt <- function(channel) {
   task <- receive(channel)
   result <- run_attempt(task, channel)
   send(channel, c(list(type = "result"), result))
-  quit(save = "no", status = if (result$ok) 0L else 1L, runLast = FALSE)
+  if (result$ok) 0L else 1L
 }
 
 # Runs the step of `task`. Returns `ok`, `artifacts`, `removed`, `outcome` and `failure`.
@@ -38,7 +44,7 @@ run_attempt <- function(task, channel) {
 
 # Loads the flow's payload and sets the random stream of this task.
 prepare <- function(task) {
-  the$payload <- load_payload(task$payload)
+  if (is.null(the$payload)) the$payload <- load_payload(task$payload)
   words <- readBin(task$seed, "integer", 624, size = 4, endian = "little")
   # 10403 is the code of Mersenne-Twister with Inversion and Rejection, R's default; 624 says that
   # the stream is at its beginning.
@@ -165,13 +171,6 @@ save_artifacts <- function(self, task) {
 
 # The channel ------------------------------------------------------------------------------------
 
-open_channel <- function(read_fd, write_fd) {
-  list(
-    input = fifo(sprintf("/dev/fd/%d", read_fd), "rb", blocking = TRUE),
-    output = fifo(sprintf("/dev/fd/%d", write_fd), "wb", blocking = TRUE)
-  )
-}
-
 question <- function(channel, message) {
   send(channel, message)
   receive(channel)
@@ -180,24 +179,20 @@ question <- function(channel, message) {
 send <- function(channel, message) {
   # Version 2 has no compact vectors, which the core would have to know one by one.
   body <- serialize(message, NULL, version = 2)
-  writeBin(length(body), channel$output, endian = "big")
-  writeBin(body, channel$output)
+  size <- writeBin(length(body), raw(), endian = "big")
+  if (!.Call(mf_write, channel$output, c(size, body))) end_worker()
 }
 
 receive <- function(channel) {
-  size <- readBin(read_exactly(channel$input, 4), "integer", endian = "big")
-  unserialize(read_exactly(channel$input, size))
+  size <- readBin(read_exactly(channel, 4), "integer", endian = "big")
+  unserialize(read_exactly(channel, size))
 }
 
-# A read from a pipe gives what has arrived, not what was asked for.
-read_exactly <- function(input, size) {
-  parts <- list()
-  missing <- size
-  while (missing > 0) {
-    part <- readBin(input, "raw", missing)
-    if (!length(part)) quit(save = "no", status = 1L, runLast = FALSE)
-    parts[[length(parts) + 1]] <- part
-    missing <- missing - length(part)
-  }
-  if (length(parts) == 1) parts[[1]] else do.call(c, parts)
+read_exactly <- function(channel, size) {
+  bytes <- .Call(mf_read, channel$input, size)
+  if (length(bytes) < size) end_worker()
+  bytes
 }
+
+# The core is gone, or has no more use for this process.
+end_worker <- function() .Call(mf_exit, 1L)

@@ -1,4 +1,5 @@
-# What `Rscript` is given for one attempt of a task: its arguments are two file descriptors, to read
-# messages from the core and to write messages to it. `R_LIBS` names the libraries.
-descriptors <- as.integer(commandArgs(trailingOnly = TRUE))
-metaflow:::worker_main(descriptors[[1]], descriptors[[2]])
+# What `Rscript` is given for one attempt of a task: its arguments are the core's pid and two file
+# descriptors, to read messages from the core and to write messages to it. `R_LIBS` names the
+# libraries.
+arguments <- as.integer(commandArgs(trailingOnly = TRUE))
+metaflow:::worker_main(arguments[[1]], arguments[[2]], arguments[[3]])

@@ -35,6 +35,7 @@ missing() {
   wanted | while read -r package kind name; do
     case $kind in
       command) command -v "$name" >/dev/null || echo "$package" ;;
+      c) gcc -E -include "$name" -x c /dev/null >/dev/null 2>&1 || echo "$package" ;;
       r) ! grep -qxF "$name" <<<"$absent_in_r" || echo "$package" ;;
       python) [[ $fit_python == yes ]] || echo "$package" ;;
     esac
@@ -47,8 +48,8 @@ say_what_to_install() {
     printf '  %s\n' "$@"
     echo "Install them as root, then say the same command again:"
     echo "  apt-get update && apt-get install --no-install-recommends $*"
-    echo "On other systems: R 4.1 or newer, Python 3.11 or newer with venv and a shared library,"
-    echo "and the R packages named r-cran-*, by install.packages()."
+    echo "On other systems: R 4.1 or newer, a C compiler, Python 3.11 or newer with venv and a"
+    echo "shared library, and the R packages named r-cran-*, by install.packages()."
   } >&2
   exit 1
 }

@@ -28,7 +28,7 @@ from metaflow_core.runtime.report import RunResult
 from metaflow_core.runtime.resume import OriginRun
 from metaflow_core.runtime.start import RSession, RunOptions, RunRequest, Services, run_flow
 
-SESSION = RSession("4.2.2", "0.1.0", "Rscript", "worker.R", (), ".")
+SESSION = RSession("4.2.2", "0.1.0", "Rscript", ".", (), ".")
 
 Function = Callable[["Self"], object]
 
@@ -196,8 +196,7 @@ class Self:
 class FakeWorker:
     """Runs one attempt as a Python function."""
 
-    def __init__(self, launcher: FakeLauncher, listener: Listener, number: int) -> None:
-        self.label = f"pid {number}"
+    def __init__(self, launcher: FakeLauncher, listener: Listener) -> None:
         self.listener = listener
         self._launcher, self._loop = launcher, launcher.loop
         self._answers: list[dict[str, Any]] = []
@@ -295,6 +294,7 @@ def _artifact(name: str, value: Any, task: Mapping[str, Any]) -> dict[str, Any]:
     if len(value.data) <= task["inline_limit_bytes"]:
         return {"name": name, "kind": "r", "bytes": value.data, "r_type": value.r_type}
     path = Path(task["spool"], f"artifact-{name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(value.data)
     return {"name": name, "kind": "r", "path": str(path), "r_type": value.r_type}
 
@@ -319,13 +319,17 @@ class FakeLauncher:
     running: int = 0
     most_running: int = 0
 
-    def start(self, listener: Listener) -> FakeWorker:
+    def prepare(self) -> None:
+        """There is nothing to start ahead."""
+
+    def start(self, listener: Listener, isolation: str | None = None) -> FakeWorker:
         if self.refuses:
             self.refuses -= 1
             raise WorkerError("The worker could not be started: no luck.")
-        self.workers.append(FakeWorker(self, listener, len(self.workers) + 100))
+        self.workers.append(FakeWorker(self, listener))
         self.running += 1
         self.most_running = max(self.running, self.most_running)
+        listener.on_start(f"pid {len(self.workers) + 99}")
         return self.workers[-1]
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ run_step <- function(flow, step, artifacts = list(), inputs = list(), packages =
     }),
     seed = as.raw(rep(c(1:255, 0), length.out = 2496))
   )
-  send(worker, utils::modifyList(task, list(...)))
+  tell_worker(worker, utils::modifyList(task, list(...)))
   served <- serve(worker, artifacts, inputs)
   result <- served$result
   result$values <- lapply(result$artifacts, function(artifact) {
@@ -69,7 +69,7 @@ start_worker <- function(directory) {
   system2("mkfifo", c(shQuote(to_worker), shQuote(from_worker)))
   script <- file.path(worker_library(), "metaflow", "worker.R")
   command <- sprintf(
-    "R_LIBS=%s %s --vanilla %s 3 4 3<%s 4>%s >%s 2>&1; echo $? >%s",
+    "R_LIBS=%s %s --vanilla %s $$ 3 4 3<%s 4>%s >%s 2>&1; echo $? >%s",
     shQuote(paste(c(worker_library(), .libPaths()), collapse = ":")),
     shQuote(file.path(R.home("bin"), "Rscript")), shQuote(script), shQuote(to_worker),
     shQuote(from_worker), shQuote(file.path(directory, "log")),
@@ -82,25 +82,41 @@ start_worker <- function(directory) {
   )
 }
 
+tell_worker <- function(worker, message) {
+  body <- serialize(message, NULL, version = 2)
+  writeBin(length(body), worker$output, endian = "big")
+  writeBin(body, worker$output)
+}
+
+# The worker's next message; NULL if it has ended.
+hear_worker <- function(worker) {
+  size <- readBin(worker$input, "integer", endian = "big")
+  if (!length(size)) return(NULL)
+  body <- raw()
+  while (length(body) < size) {
+    body <- c(body, readBin(worker$input, "raw", size - length(body)))
+  }
+  unserialize(body)
+}
+
 # Answers the worker until it sends its result, or ends without one.
 serve <- function(worker, artifacts, inputs) {
   asked <- character()
   repeat {
-    head <- readBin(worker$input, "raw", 4)
-    if (length(head) < 4) return(list(result = NULL, asked = asked))
-    size <- readBin(head, "integer", endian = "big")
-    message <- unserialize(read_exactly(worker$input, size))
-    if (message$type == "result") return(list(result = message, asked = asked))
+    message <- hear_worker(worker)
+    if (is.null(message) || message$type == "result") {
+      return(list(result = message, asked = asked))
+    }
     if (message$type == "objects") {
       held <- inputs[[message$index + 1]]$artifacts
       hashes <- lapply(held, function(value) rlang::hash(value))
-      send(worker, list(type = "objects", objects = hashes))
+      tell_worker(worker, list(type = "objects", objects = hashes))
     } else {
       asked <- c(asked, message$name)
       held <- if (message$from == "input") inputs[[message$index + 1]]$artifacts else artifacts
       found <- message$name %in% names(held)
       answer <- if (found) encode_artifact(held[[message$name]], message$name)
-      send(worker, c(list(type = "artifact", found = found), answer))
+      tell_worker(worker, c(list(type = "artifact", found = found), answer))
     }
   }
 }

@@ -7,6 +7,8 @@ test_that("a wrapper is its decorator by name", {
   )
   expect_equal(decorator("schedule")$attributes$daily, TRUE)
   expect_equal(schedule(hourly = TRUE)$attributes$daily, FALSE)
+  expect_equal(isolation()$attributes, list(mode = "auto"))
+  expect_equal(isolation("fork")$attributes, decorator("isolation", mode = "fork")$attributes)
   expect_equal(secrets("a")$attributes$sources, list("a"))
 })
 
@@ -53,5 +55,7 @@ test_that("unknown names and wrong values are refused with the near match", {
     project(name = "My Project")
     secrets()
     card(id = 1)
+    isolation("thread")
+    isolation(1)
   })
 })

@@ -28,6 +28,9 @@ Plain = Any
 
 _SYM, _PAIRLIST, _CHAR = 1, 2, 9
 _LGL, _INT, _REAL, _COMPLEX, _STR, _VEC, _RAW = 10, 13, 14, 15, 16, 19, 24
+_IN_ONE_PIECE = {_LGL: "i", _INT: "i", _REAL: "d"}
+"""Vectors without NA that are packed at once, with the format of an element."""
+
 _REFERENCE, _NIL, _ALTREP = 255, 254, 238
 _HAS_OBJECT, _HAS_ATTRIBUTES, _HAS_TAG = 0x100, 0x200, 0x400
 _LATIN1, _UTF8 = 1 << 14, 1 << 15
@@ -162,12 +165,18 @@ def _write_vector(vector: Vector, parts: list[bytes]) -> None:
     if not kind:
         raise NotPlain(f"{element.__name__} is not an element of an R vector")
     parts.append(_head(flags | kind, len(vector.values)))
-    for value in vector.values:
-        if type(value) is not element and value is not None:
-            raise NotPlain(f"a vector of {element.__name__} holds {value!r}")
-        parts.append(_element(value, kind))
+    if kind in _IN_ONE_PIECE and all(type(value) is element for value in vector.values):
+        parts.append(struct.pack(f">{len(vector.values)}{_IN_ONE_PIECE[kind]}", *vector.values))
+    else:
+        parts += [_checked_element(value, element, kind) for value in vector.values]
     if vector.attributes:
         _write_attributes(vector.attributes, parts)
+
+
+def _checked_element(value: Any, element: type, code: int) -> bytes:
+    if type(value) is not element and value is not None:
+        raise NotPlain(f"a vector of {element.__name__} holds {value!r}")
+    return _element(value, code)
 
 
 def _element(value: Any, code: int) -> bytes:

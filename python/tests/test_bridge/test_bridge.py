@@ -206,7 +206,7 @@ arguments = {
     "spec": {"name": "F", "steps": [start, step], "parameters": [], "decorators": []},
     "session": {
         "version": "4.2.2", "package_version": "0.1.0", "rscript": "Rscript",
-        "worker_script": "worker.R", "libraries": [], "working_dir": ".",
+        "scripts": ".", "libraries": [], "working_dir": ".",
     },
     "options": None,
     "terminal": {"argv": ["version"], "script": "Rscript flow.R", "colour": False},

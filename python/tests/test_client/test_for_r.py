@@ -172,8 +172,16 @@ class TestTravelling:
 
         return travel
 
-    def test_what_is_native_travels_as_it_is(self, travel):
-        assert travel("save_native", [1, 2]) == {"kind": "native", "value": [1, 2]}
+    @pytest.mark.parametrize("value", [1, "x", None, [], [1, "x"], [1, None], [2**31, 1], {"a": 1}])
+    def test_what_is_native_travels_as_it_is(self, travel, value):
+        assert travel("save_native", value) == {"kind": "native", "value": value}
+
+    @pytest.mark.parametrize("value", [[1, 2], [1.5], ["x", "y"], [True, False]])
+    def test_a_native_list_of_one_type_travels_as_a_vector(self, travel, value):
+        found = travel("save_native", value)
+
+        assert found == {"kind": "native", "value": Vector(value)}
+        wire.dumps(found)
 
     def test_what_r_wrote_travels_as_r_has_it(self, travel):
         data = wire.dumps(1.5)

@@ -45,6 +45,8 @@ def _problems(name: str, attributes: dict, **step: object) -> list[str]:
         ("timeout", {"seconds": 1}),
         ("timeout", {"hours": 1, "minutes": 30}),
         ("environment", {}),
+        ("isolation", {}),
+        ("isolation", {"mode": "process"}),
         ("environment", {"vars": {"A": "1", "B": 2, "C": True}}),
         ("resources", {}),
         ("resources", {"cpu": 0.5, "gpu": 1, "memory": 100}),
@@ -104,6 +106,11 @@ def test_right_attributes_are_no_problem(name, attributes):
             {"vars": {"A": None}},
             "the variable 'A' must be a name without `=` and have one text as its value",
         ),
+        (
+            "isolation",
+            {"mode": "thread"},
+            '`mode` must be one of "auto", "fork", "process", not \'thread\'',
+        ),
         ("resources", {"memory": -1}, "`memory` must be a number of at least 0, not -1"),
         ("resources", {"cpu": "all"}, "`cpu` must be a number of at least 0, not 'all'"),
     ],
@@ -162,8 +169,8 @@ def test_an_unknown_decorator_is_told_with_the_near_match():
 
     assert problem == (
         "Step `start`, decorator `retri`: `retri` is no decorator of a step (did you mean "
-        "`retry`?); there are batch, card, catch, environment, kubernetes, resources, retry, "
-        "secrets, timeout."
+        "`retry`?); there are batch, card, catch, environment, isolation, kubernetes, resources, "
+        "retry, secrets, timeout."
     )
 
 
@@ -232,6 +239,11 @@ def test_cards_and_secrets_may_stand_twice():
             (Decorator("environment", {"vars": {"A": "x y", "B": 1, "C": 0.5, "D": True}}),),
             TaskPolicy(environment={"A": "x y", "B": "1", "C": "0.5", "D": "TRUE"}),
             id="environment: as R writes the values",
+        ),
+        pytest.param(
+            (Decorator("isolation", {"mode": "process"}),),
+            TaskPolicy(isolation="process"),
+            id="isolation: its tasks' own",
         ),
         pytest.param((Decorator("resources"),), TaskPolicy(cpu=1), id="resources' defaults"),
         pytest.param((Decorator("resources", {"cpu": 4}),), TaskPolicy(cpu=4), id="resources"),

@@ -262,7 +262,6 @@ def test_the_payload_is_there_while_tasks_run_and_gone_after(stage):
     def start(step):
         with open(step.task["payload"], "rb") as file:
             assert file.read() == b"payload"
-        assert os.path.isdir(step.task["spool"])
         paths.extend([step.task["payload"], step.task["spool"]])
 
     stage.play(LINEAR, {"start": start})

@@ -13,6 +13,7 @@ import click
 from metaflow_core import __version__, config
 from metaflow_core.cli.invocation import CommandResult, Invocation
 from metaflow_core.cli.parameters import parameter_options
+from metaflow_core.compute.local import ISOLATIONS
 from metaflow_core.datastore.attempts import FlowDatastore
 from metaflow_core.datastore.local import FOLDER, LocalStorage, local_root
 from metaflow_core.decorators.registry import with_decorators
@@ -56,6 +57,12 @@ _RUN_OPTIONS: list[Callable[[], click.Option]] = [
         type=click.Choice(["stop", "continue"]),
         default="stop",
         help="Whether independent tasks go on when one fails.  [default: stop]",
+    ),
+    lambda: click.Option(
+        ["--isolation"],
+        type=click.Choice(ISOLATIONS),
+        default="auto",
+        help="How tasks are kept apart on this machine.  [default: auto]",
     ),
 ]
 
@@ -283,6 +290,7 @@ def _run_options(options: dict[str, Any]) -> RunOptions:
         run_id_file=options["run_id_file"],
         seed=options["seed"],
         on_error=options["on_error"],
+        isolation=options["isolation"],
     )
 
 

@@ -32,6 +32,7 @@ from typing import Any
 from metaflow_core.datastore.attempts import Encoded
 from metaflow_core.datastore.pickles import ExceptionRecord, Ndarray, Opaque
 from metaflow_core.errors import ArtifactNotConvertible, MetaflowError, UnsafePickle
+from metaflow_core.files import telling
 from metaflow_core.model.task import ForeachFrame
 from metaflow_core.wire import Classed, Plain, Vector
 
@@ -62,7 +63,7 @@ def encode_for_r(
 
     Args:
         encoded: The artifact as stored.
-        spool: Directory for serialized bytes of more than *inline_limit_bytes*.
+        spool: Directory, made if need be, for serialized bytes of more than *inline_limit_bytes*.
         inline_limit_bytes: Largest value that travels inside of the message.
         allow: Python packages whose objects may be unpickled, such as ``"pandas"``.
         by_r_package: Whether the run is one of an R package, old or new. What the old one
@@ -70,7 +71,7 @@ def encode_for_r(
     """
     try:
         if encoded.kind == "native":
-            return {"kind": "native", "value": encoded.value()}
+            return {"kind": "native", "value": _in_one_piece(encoded.value())}
         if encoded.kind == "r":
             return _serialized(encoded, spool, inline_limit_bytes)
         value = encoded.value(allow)
@@ -82,11 +83,26 @@ def encode_for_r(
         return {"kind": "error", "class": kind, "message": message}
 
 
+def _in_one_piece(value: Any) -> Plain:
+    """A list of scalars of one type, which is R's vector, as one: thousands cross at once.
+
+    Integers that R has only as doubles stay a list: R makes each what it can be.
+    """
+    kinds = set(map(type, value)) if isinstance(value, list) else set()
+    if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
+        return value
+    if kinds == {int} and max(map(abs, value)) >= 2**31:
+        return value
+    return Vector(value)
+
+
 def _serialized(encoded: Encoded, spool: Path, inline_limit_bytes: int) -> dict[str, Plain]:
     r_type = encoded.type if encoded.encoding else ""
     # The recorded size is that of the pickle, a few bytes more; of old artifacts it is not known.
     if 0 < encoded.size_bytes <= inline_limit_bytes:
         return {"kind": "r", "bytes": bytes(encoded.r_bytes()), "r_type": r_type}
+    with telling("make", spool):
+        spool.mkdir(parents=True, exist_ok=True)
     path = spool / f"{encoded.key}.r"
     encoded.unpack_to(path)
     return {"kind": "r", "path": str(path), "r_type": r_type}

@@ -31,6 +31,10 @@ class Exit:
 class Listener(Protocol):
     """What a launcher tells about a worker; all calls come from the runtime's own thread."""
 
+    def on_start(self, label: str) -> None:
+        """The worker runs; *label* is what the console shows for it, such as ``"pid 4711"``."""
+        ...
+
     def on_message(self, message: dict[str, Any]) -> None:
         """The worker sent a message (see `protocol`)."""
         ...
@@ -45,10 +49,7 @@ class Listener(Protocol):
 
 
 class Worker(Protocol):
-    """A started worker."""
-
-    label: str
-    """What the console shows for it, such as ``"pid 4711"``."""
+    """A worker that was asked for; it may still have to start."""
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message; nothing happens if the worker is gone."""
@@ -62,8 +63,17 @@ class Worker(Protocol):
 class Launcher(Protocol):
     """Starts workers."""
 
-    def start(self, listener: Listener) -> Worker:
+    def prepare(self) -> None:
+        """Start what can be started before the first attempt; to be called once, or not at all."""
+        ...
+
+    def start(self, listener: Listener, isolation: str | None = None) -> Worker:
         """Start a worker for one attempt.
+
+        Args:
+            listener: Is told what happens, from now on.
+            isolation: How the attempt is kept apart from others, where the launcher knows ways;
+                None for the run's own.
 
         Raises:
             WorkerError: If none can be started; the sentence says why.

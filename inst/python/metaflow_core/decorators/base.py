@@ -26,6 +26,7 @@ class TaskPolicy:
         timeout_s: Longest duration of an attempt, in seconds, or None.
         environment: Environment variables of the task.
         cpu: Cores it says it uses; 0 if it says nothing.
+        isolation: How its tasks are kept apart from others; None for the run's own way.
         launcher: Name of the launcher that runs its attempts.
     """
 
@@ -37,6 +38,7 @@ class TaskPolicy:
     timeout_s: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     cpu: float = 0.0
+    isolation: str | None = None
     launcher: str = "local"
 
 

@@ -13,6 +13,7 @@ from metaflow_core.decorators.base import DecoratorType, TaskPolicy
 from metaflow_core.decorators.batch import BATCH
 from metaflow_core.decorators.catch import CATCH
 from metaflow_core.decorators.environment import ENVIRONMENT
+from metaflow_core.decorators.isolation import ISOLATION
 from metaflow_core.decorators.kubernetes import KUBERNETES
 from metaflow_core.decorators.project import PROJECT
 from metaflow_core.decorators.resources import RESOURCES
@@ -29,6 +30,7 @@ REGISTRY: dict[str, DecoratorType] = {
         CARD,
         CATCH,
         ENVIRONMENT,
+        ISOLATION,
         KUBERNETES,
         PROJECT,
         RESOURCES,

@@ -18,7 +18,6 @@ from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.datastore import pickles
 from metaflow_core.datastore.attempts import AttemptWriter
 from metaflow_core.errors import MetaflowError, StoreError, WorkerError
-from metaflow_core.files import telling
 from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
 from metaflow_core.model.task import Failure, ForeachFrame, Outcome
 from metaflow_core.runtime import seeds
@@ -61,6 +60,7 @@ class Attempt:
         self._spool = run.spool_root / f"{place.task_id}-{number}"
         self._log = TaskLog(run.console, self._writer, self.short)
         self._worker: Worker | None = None
+        self._label = ""
         self._result: dict[str, Any] | None = None
         self._stopped: Failure | None = None
         self._cancel_timeout: Callable[[], object] = lambda: None
@@ -84,11 +84,7 @@ class Attempt:
     def _begin(self, launcher: Launcher, loop: Loop) -> None:
         self._writer.begin()
         self._register(self._start_metadata())
-        with telling("make", self._spool):
-            self._spool.mkdir(parents=True)
-        self._worker = launcher.start(self)
-        self._log.prefix = self._prefix()
-        self._run.console.line("Task is starting.", prefix=self._prefix())
+        self._worker = launcher.start(self, self._policy.isolation)
         self._worker.send(self._task_message())
         timeout_s = self._policy.timeout_s
         if timeout_s is not None:
@@ -108,11 +104,17 @@ class Attempt:
         return {
             "pathspec": str(self._pathspec),
             "attempt": self.number,
-            "worker": self._worker.label if self._worker else "",
+            "worker": self._label,
             "started_at": self._started_at,
         }
 
     # What its worker tells
+
+    def on_start(self, label: str) -> None:
+        """Say that the task runs (see `Listener`)."""
+        self._label = label
+        self._log.prefix = f"{self.short} ({label})"
+        self._run.console.line("Task is starting.", prefix=self._log.prefix)
 
     def on_message(self, message: dict[str, Any]) -> None:
         """Answer a question, or keep the result (see `Listener`)."""
@@ -154,7 +156,8 @@ class Attempt:
                 self._writer.save_runtime(
                     return_code=_return_code(how), killed=how.signal is not None, success=ok
                 )
-        shutil.rmtree(self._spool, ignore_errors=True)
+        if self._spool.exists():
+            shutil.rmtree(self._spool, ignore_errors=True)
         self._on_end(self, ended)
 
     # What its worker is told
@@ -399,9 +402,6 @@ class Attempt:
     def _new_writer(self) -> AttemptWriter:
         run, step, task = self._pathspec.parts[1:]
         return self._run.store.writer(run, step, task, self.number)
-
-    def _prefix(self) -> str:
-        return f"{self.short} ({self._worker.label})" if self._worker else self.short
 
 
 def save_foreach_stack(writer: AttemptWriter, frames: Sequence[ForeachFrame]) -> None:

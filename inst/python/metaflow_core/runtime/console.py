@@ -7,10 +7,44 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from metaflow_core.compute.loop import Loop
+
 Emit = Callable[[str, str], None]
 """Prints text on ``"stdout"`` or ``"stderr"``."""
 
+_BATCH_S = 0.05
+"""How long a line may wait to be printed."""
+
 _COLOURS = {"time": "35", "head": "32", "error": "31", "": "39"}
+
+
+class BatchedEmit:
+    """Hands text on a few times a second: what prints it, an R function, costs more than a line.
+
+    Args:
+        emit: Where text goes.
+        loop: The loop that keeps the time.
+    """
+
+    def __init__(self, emit: Emit, loop: Loop) -> None:
+        self._emit, self._loop = emit, loop
+        self._texts: list[str] = []
+        self._stream = ""
+
+    def __call__(self, text: str, stream: str) -> None:
+        """Keep *text* for a moment."""
+        if stream != self._stream:
+            self.flush()
+            self._stream = stream
+        if not self._texts:
+            self._loop.call_later(_BATCH_S, self.flush)
+        self._texts.append(text)
+
+    def flush(self) -> None:
+        """Hand on what there is."""
+        texts, self._texts = self._texts, []
+        if texts:
+            self._emit("".join(texts), self._stream)
 
 
 @dataclass(frozen=True, slots=True)

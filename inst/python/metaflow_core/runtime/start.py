@@ -7,7 +7,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from metaflow_core import __version__, config
 from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.local import LocalLauncher
 from metaflow_core.compute.loop import Loop
+from metaflow_core.compute.process import RCommand
 from metaflow_core.datastore import pickles
 from metaflow_core.datastore.attempts import AttemptWriter, FlowDatastore
 from metaflow_core.decorators.base import TaskPolicy
@@ -35,7 +36,7 @@ from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime import seeds
 from metaflow_core.runtime.attempt import save_foreach_stack
-from metaflow_core.runtime.console import Console
+from metaflow_core.runtime.console import BatchedEmit, Console
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.report import FailedTask, RunResult
 from metaflow_core.runtime.resume import OriginRun
@@ -43,6 +44,9 @@ from metaflow_core.runtime.runtime import Runtime
 from metaflow_core.runtime.tasks import FLOW_NAME, FinishedTask, Place, Stored
 from metaflow_core.scheduler.events import FinishRun, Limits, StepPolicy
 from metaflow_core.scheduler.scheduler import Scheduler
+
+PAYLOAD = "payload"
+"""File in a run's own folder: what workers need of the flow, R's own business."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class RSession:
         version: R's version, such as ``"4.2.2"``.
         package_version: Version of the R package.
         rscript: Path of the `Rscript` program.
-        worker_script: Path of the script that serves an attempt.
+        scripts: Folder of the scripts that workers run.
         libraries: Library paths.
         working_dir: Working directory.
     """
@@ -61,7 +65,7 @@ class RSession:
     version: str
     package_version: str
     rscript: str
-    worker_script: str
+    scripts: str
     libraries: Sequence[str]
     working_dir: str
 
@@ -78,6 +82,7 @@ class RunOptions:
         run_id_file: File that gets the run's id, or None.
         seed: The run's seed, or None for a random one.
         on_error: ``"stop"`` or ``"continue"``.
+        isolation: How tasks are kept apart, see `compute.local.Isolation`.
     """
 
     max_workers: int = 16
@@ -87,6 +92,7 @@ class RunOptions:
     run_id_file: str | None = None
     seed: int | None = None
     on_error: Literal["stop", "continue"] = "stop"
+    isolation: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -144,21 +150,25 @@ def check_flow(flow: Flow) -> None:
         raise InvalidFlow(flow.name, problems)
 
 
-def local_launcher(loop: Loop, session: RSession, temporary: Path) -> Launcher:
+def local_launcher(loop: Loop, request: RunRequest, console: Console, temporary: Path) -> Launcher:
     """Starts workers on this machine, as the session that asks for the run would.
 
     Args:
         loop: Where they are waited for.
-        session: The session.
-        temporary: The run's own folder, which goes with it.
+        request: The run that is asked for.
+        console: Where the user is told how tasks are kept apart, if not as expected.
+        temporary: The run's own folder, which goes with it and holds the payload.
     """
+    session = request.session
     return LocalLauncher(
         loop,
-        rscript=session.rscript,
-        worker_script=Path(session.worker_script),
-        libraries=session.libraries,
-        working_dir=session.working_dir,
-        temporary_dir=str(temporary),
+        command=RCommand(
+            session.rscript, tuple(session.libraries), session.working_dir, str(temporary)
+        ),
+        scripts=Path(session.scripts),
+        payload=temporary / PAYLOAD,
+        isolation=request.options.isolation,
+        say=console.line,
     )
 
 
@@ -166,7 +176,7 @@ def run_flow(
     request: RunRequest,
     services: Services,
     make_loop: Callable[[], Loop] = Loop,
-    make_launcher: Callable[[Loop, RSession, Path], Launcher] = local_launcher,
+    make_launcher: Callable[[Loop, RunRequest, Console, Path], Launcher] = local_launcher,
 ) -> RunResult:
     """Run a flow, or resume a run of it as a new one.
 
@@ -192,13 +202,21 @@ def run_flow(
     scheduler = Scheduler(flow, _step_policies(policies), limits, origin_tasks)
     temporary = _temporary_folder()
     loop = make_loop()
+    emit = BatchedEmit(services.console.emit, loop)
+    services = replace(services, console=replace(services.console, emit=emit))
+    launcher = make_launcher(loop, request, services.console, temporary)
     try:
+        with telling("write", temporary / PAYLOAD):
+            (temporary / PAYLOAD).write_bytes(request.payload)
+        # R starts while the run is registered.
+        launcher.prepare()
         context = _register(request, services, policies, temporary)
-        launcher = make_launcher(loop, request.session, temporary)
         runtime = Runtime(context, scheduler, launcher, loop, origin)
         services.console.line(f"Workflow starting (run-id {context.pathspec.run}):")
         return _result(context, runtime, runtime.execute())
     finally:
+        launcher.close()
+        emit.flush()
         loop.close()
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -223,9 +241,6 @@ def _register(
         with telling("write", options.run_id_file):
             Path(options.run_id_file).write_text(run_id, encoding="utf-8")
     run = Pathspec(flow.name, run_id)
-    payload_path = temporary / "payload"
-    with telling("write", payload_path):
-        payload_path.write_bytes(request.payload)
     seed = options.seed if options.seed is not None else _origin_seed(origin)
     return RunContext(
         flow=flow,
@@ -235,7 +250,7 @@ def _register(
         metadata=services.metadata,
         identity=identity,
         console=services.console,
-        payload_path=payload_path,
+        payload_path=temporary / PAYLOAD,
         spool_root=temporary,
         seed=seed,
         parameters=_store_parameters(request, services, run, identity, seed),

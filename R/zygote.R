@@ -1,0 +1,95 @@
+# The process that forked tasks are copies of: it has loaded all that every task needs, and waits.
+#
+# It is started once a run. Each task is a fork of it with its own process group, temporary
+# directory, random stream, standard output and standard error; `src/fork.c` does what R cannot.
+
+# Serves requests to fork on a socket until the core closes it. First it says what would make a
+# forked task behave otherwise than a fresh process. `own` names environment variables that are for
+# this process alone.
+zygote_main <- function(core_pid, control_fd, payload, own = character()) {
+  options(warn = 1)
+  .Call(mf_end_with, core_pid)
+  Sys.unsetenv(own)
+  the$payload <- load_payload(payload)
+  hazards <- paste(fork_hazards(control_fd), collapse = "; ")
+  .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
+  warm_up()
+  # Each child makes its own: tempdir(check = TRUE) does where the one that it knows is not there.
+  unlink(tempdir(), recursive = TRUE)
+  # What is old before the fork is not touched, and so not copied, by the children's collections.
+  gc()
+  descriptors <- .Call(mf_serve_forks, control_fd)
+  if (is.null(descriptors)) .Call(mf_exit, 0L)
+  tempdir(check = TRUE)
+  status <- serve_attempt(list(input = descriptors[[1]], output = descriptors[[2]]))
+  unlink(tempdir(), recursive = TRUE)
+  .Call(mf_exit, status)
+}
+
+# Does once what each task does, so that no child has to: functions of packages are read from disk
+# at their first use, and compiled at their second.
+warm_up <- function() {
+  namespace <- environment(warm_up)
+  for (name in ls(namespace, all.names = TRUE)) get(name, namespace)
+  task <- list(
+    step = names(the$payload$steps)[[1]], is_join = FALSE, spool = tempdir(),
+    current = list(pathspec = "warm up"), artifacts = list("x"), parameters = list(), frames = list(),
+    seed = raw()
+  )
+  for (i in 1:3) {
+    self <- new_self(function(from, index, name) 1, "x")
+    self$y <- list(self$x)
+    prepare(task)
+    save_artifacts(self, task)
+    serialize(unserialize(serialize(task, NULL, version = 2)), NULL, version = 2)
+  }
+  the$tasks <- new.env(parent = emptyenv())
+}
+
+# What in this process a fork would not take along as it is, in words; empty if there is nothing.
+#
+# Each was seen to make a forked task hang, crash, or quietly do something else: see the vignette
+# on design, "Forks".
+fork_hazards <- function(control_fd = -1L) {
+  c(
+    thread_hazard(), package_hazards(), connection_hazard(), device_hazard(),
+    socket_hazard(control_fd)
+  )
+}
+
+thread_hazard <- function(status = "/proc/self/status") {
+  lines <- if (file.exists(status)) readLines(status, warn = FALSE)
+  threads <- as.integer(sub("Threads:\\s*", "", grep("^Threads:", lines, value = TRUE)))
+  if (length(threads) && threads > 1) {
+    sprintf("what the script loads has started threads (%d run)", threads)
+  }
+}
+
+# Packages that watch for a fork, or keep something that does not survive one.
+fork_shy <- c(
+  data.table = "uses one thread after a fork",
+  arrow = "keeps thread pools", h2o = "keeps a connection", rJava = "keeps a Java machine",
+  RcppParallel = "keeps thread pools", sparklyr = "keeps a connection",
+  tcltk = "keeps a window system's connection", tensorflow = "keeps thread pools",
+  torch = "keeps thread pools"
+)
+
+package_hazards <- function(loaded = loadedNamespaces()) {
+  found <- intersect(names(fork_shy), loaded)
+  if (length(found)) sprintf("package %s %s", found, fork_shy[found])
+}
+
+connection_hazard <- function() {
+  open <- showConnections()[, "description"]
+  if (length(open)) sprintf("connections are open (%s)", paste(open, collapse = ", "))
+}
+
+device_hazard <- function() {
+  if (length(grDevices::dev.list())) "a graphics device is open"
+}
+
+socket_hazard <- function(control_fd) {
+  open <- list.files("/proc/self/fd", full.names = TRUE)
+  open <- open[basename(open) != control_fd]
+  if (any(grepl("^socket:", Sys.readlink(open)))) "a network connection is open"
+}

@@ -1,0 +1,301 @@
+"""Workers as forks of one R process that has loaded all that the flow's tasks need: the zygote."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from metaflow_core.compute.channel import Channel, WorkerEnds
+from metaflow_core.compute.launcher import Exit, Listener
+from metaflow_core.compute.loop import Loop
+from metaflow_core.compute.process import RCommand, exit_of
+from metaflow_core.errors import WorkerError
+
+_REQUEST = struct.Struct("q")
+_ANSWER = struct.Struct("6q")
+"""Kind, id, pid, wait status, CPU time in microseconds, peak memory: `Answer` in `src/fork.c`."""
+
+_MEMORY = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "R_NSIZE": "3000000",
+    "R_VSIZE": "256M",
+}
+"""Settings of the zygote's memory, for its forks' sake: large pages, of which fewer have to be
+copied, and a first garbage collection, which touches all that is shared, only after as many new
+cells and bytes as a small task never needs."""
+
+_FORKED, _ENDED = ord("F"), ord("X")
+_READY = b"ready "
+_LOG_TAIL_BYTES = 2000
+_STARTUP_S = 300.0
+"""How long the zygote may take to load the flow's packages and values."""
+
+
+class Zygote:
+    """The process that forked tasks are copies of.
+
+    Args:
+        loop: Where its answers are waited for.
+        command: How R is started.
+        script: The R script that it runs.
+        payload: What it loads before the first fork.
+        log: File for what it prints meanwhile.
+
+    Raises:
+        WorkerError: If it cannot be started.
+    """
+
+    def __init__(
+        self, loop: Loop, command: RCommand, script: Path, payload: Path, log: Path
+    ) -> None:
+        self._loop, self._log = loop, log
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        #: The same socket once more: a loop waits for a descriptor in one way only.
+        self._requests_out = self._control.dup()
+        # What the user has set counts, and stays.
+        memory = {name: value for name, value in _MEMORY.items() if name not in os.environ}
+        try:
+            with theirs, log.open("wb") as output:
+                self._process = command.spawn(
+                    script,
+                    [theirs.fileno(), payload, *memory],
+                    [theirs.fileno()],
+                    (output.fileno(), output.fileno()),
+                    memory,
+                )
+        except WorkerError:
+            self._close_sockets()
+            raise
+        self._workers: dict[int, ForkedWorker] = {}
+        self._requests: deque[tuple[int, WorkerEnds]] = deque()
+        self._last_id = 0
+        self._hazards: str | None = None
+        self._problem = ""
+        self._is_gone = False
+
+    def wait_ready(self) -> str:
+        """Wait until it can fork; what would make a forked task differ, or "".
+
+        Raises:
+            WorkerError: If it ended instead; the sentence has the end of what it printed.
+        """
+        if self._problem:
+            raise WorkerError(self._problem)
+        if self._hazards is None:
+            self._control.settimeout(_STARTUP_S)
+            try:
+                said = self._control.recv(1 << 16)
+            except TimeoutError:
+                said = b""
+            if not said.startswith(_READY):
+                self.close()
+                self._problem = f"The flow could not be loaded: {self._log_tail()}"
+                raise WorkerError(self._problem)
+            self._hazards = said[len(_READY) :].decode("utf-8", "replace")
+            for end in (self._control, self._requests_out):
+                end.setblocking(False)
+            self._loop.on_readable(self._control.fileno(), self._read_answers)
+        return self._hazards
+
+    def fork(self, worker: ForkedWorker, ends: WorkerEnds) -> None:
+        """Fork a worker, which gets *ends*; it is told when it has started and ended."""
+        self._last_id += 1
+        self._workers[self._last_id] = worker
+        self._requests.append((self._last_id, ends))
+        if len(self._requests) == 1 and not self._send():
+            self._loop.on_writable(self._requests_out.fileno(), self._send_rest)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has ended and can fork no more."""
+        return self._is_gone
+
+    def close(self) -> None:
+        """End it and all that it forked, and wait until they have ended."""
+        for worker in list(self._workers.values()):
+            worker.kill()
+        self._close_sockets()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._is_gone = True
+        self._tell_lost()
+
+    def _send(self) -> bool:
+        """Send what can be sent; whether that was all."""
+        try:
+            while self._requests:
+                number, ends = self._requests[0]
+                socket.send_fds(self._requests_out, [_REQUEST.pack(number)], list(ends))
+                self._requests.popleft()
+                ends.close()
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # it has ended: `_read_answers` sees it, and tells
+        return True
+
+    def _send_rest(self) -> None:
+        if self._send():
+            self._loop.forget(self._requests_out.fileno())
+
+    def _read_answers(self) -> None:
+        while True:
+            try:
+                said = self._control.recv(_ANSWER.size)
+            except BlockingIOError:
+                return
+            except OSError:
+                said = b""
+            if len(said) != _ANSWER.size:
+                self._end()
+                return
+            self._take(_ANSWER.unpack(said))
+
+    def _take(self, answer: tuple[int, ...]) -> None:
+        kind, number, pid, status, cpu_us, peak = answer
+        if kind == _FORKED:
+            self._workers[number].started(pid)
+        elif kind == _ENDED:
+            self._workers.pop(number).ended(exit_of(status, cpu_us / 1e6, peak))
+        else:
+            problem = f"The worker could not be forked: {os.strerror(status)}."
+            self._workers.pop(number).ended(Exit(code=None, signal=None, fault=problem))
+
+    def _end(self) -> None:
+        """It ended by itself: its forks end with it."""
+        if not self._is_gone:
+            self.close()
+
+    def _tell_lost(self) -> None:
+        for worker in list(self._workers.values()):
+            worker.ended(Exit(None, None, "The process that tasks are forked from has ended."))
+        self._workers.clear()
+        for _, ends in self._requests:
+            ends.close()
+        self._requests.clear()
+
+    def _close_sockets(self) -> None:
+        for end in (self._control, self._requests_out):
+            self._loop.forget(end.fileno())
+            end.close()
+
+    def _log_tail(self) -> str:
+        printed = self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
+        return printed or f"R ended with status {self._process.returncode}."
+
+
+class ForkedWorker:
+    """One fork of the zygote.
+
+    Args:
+        zygote: What it is forked from.
+        loop: Where its pipes are waited for.
+        listener: Is told what happens.
+
+    Raises:
+        OSError: If no pipes can be made.
+    """
+
+    def __init__(self, zygote: Zygote, loop: Loop, listener: Listener) -> None:
+        self._loop, self._listener = loop, listener
+        self._channel = Channel(loop)
+        self._channel.open(listener, self.kill)
+        self._pid: int | None = None
+        self._is_ended = False
+        self._to_send: int | None = None
+        zygote.fork(self, self._channel.worker_ends)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message (see `Worker`)."""
+        if not self._is_ended:
+            self._channel.send(message)
+
+    def stop(self, grace_s: float) -> None:
+        """End the worker and its children (see `Worker`)."""
+        self._signal(signal.SIGTERM)
+        self._loop.call_later(grace_s, self.kill)
+
+    def kill(self) -> None:
+        """End the worker and its children at once."""
+        self._signal(signal.SIGKILL)
+
+    def started(self, pid: int) -> None:
+        """It has been forked."""
+        self._pid = pid
+        self._listener.on_start(f"pid {pid}")
+        if self._to_send is not None:
+            self._signal(self._to_send)
+
+    def ended(self, how: Exit) -> None:
+        """It has ended."""
+        self._is_ended = True
+        self._channel.end()
+        self._listener.on_exit(replace(how, fault=self._channel.fault or how.fault))
+
+    def _signal(self, number: int) -> None:
+        if self._pid is None:
+            self._to_send = number  # once there is somebody to send it to
+        elif not self._is_ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._pid, number)
+
+
+class ForkLauncher:
+    """Forks each worker from one zygote.
+
+    Args:
+        loop: Where workers are waited for.
+        make_zygote: Starts the zygote; called once.
+    """
+
+    def __init__(self, loop: Loop, make_zygote: Callable[[], Zygote]) -> None:
+        self._loop, self._make_zygote = loop, make_zygote
+        self._zygote: Zygote | None = None
+
+    def prepare(self) -> None:
+        """Start the zygote, which loads the flow meanwhile."""
+        if self._zygote is None:
+            self._zygote = self._make_zygote()
+
+    def hazards(self) -> str:
+        """What would make a forked task behave otherwise than a fresh process, or "".
+
+        Raises:
+            WorkerError: If the flow cannot be loaded.
+        """
+        return self._ready().wait_ready()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the zygote has ended, and nothing can be forked any more."""
+        return self._zygote is not None and self._zygote.is_gone
+
+    def start(self, listener: Listener) -> ForkedWorker:
+        """Start a worker for one attempt (see `Launcher`)."""
+        zygote = self._ready()
+        zygote.wait_ready()
+        if zygote.is_gone:
+            raise WorkerError("The process that tasks are forked from has ended.")
+        try:
+            return ForkedWorker(zygote, self._loop, listener)
+        except OSError as error:
+            raise WorkerError(f"The worker could not be started: {error}.") from error
+
+    def close(self) -> None:
+        """End the zygote and all that it forked."""
+        if self._zygote is not None and not self._zygote.is_gone:
+            self._zygote.close()
+
+    def _ready(self) -> Zygote:
+        self.prepare()
+        assert self._zygote is not None
+        return self._zygote

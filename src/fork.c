@@ -1,0 +1,262 @@
+/* What a forking worker needs of the system, and R does not offer: see R/zygote.R.
+ *
+ * parallel:::mcfork() would turn off the byte compiler in the child, lose its exit status, and its
+ * SIGCHLD handler would fight with those of other packages.
+ */
+#ifdef __linux__
+#define _GNU_SOURCE
+#endif
+#include <R.h>
+#include <Rinternals.h>
+#include <R_ext/Rdynload.h>
+
+#ifndef _WIN32
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+extern Rboolean R_isForkedChild;
+
+enum { FDS_PER_TASK = 4 };
+
+/* A request to fork: the descriptors that come with it are the pipe to read messages from, the one
+ * to write messages to, standard output and standard error. */
+typedef struct {
+  long long id;
+} Request;
+
+/* An answer: kind 'F' (forked) or 'X' (ended). Times in microseconds, memory in kilobytes as
+ * getrusage() has it. */
+typedef struct {
+  long long kind, id, pid, status, cpu_us, peak_kb;
+} Answer;
+
+typedef struct {
+  pid_t pid;
+  long long id;
+} Child;
+
+static Child *children = NULL;
+static size_t n_children = 0, room = 0;
+static int child_signal[2] = {-1, -1};
+
+static void on_child_signal(int number) {
+  int saved = errno;
+  (void)number;
+  if (write(child_signal[1], "x", 1) < 0) { /* the pipe is full: it will be read anyway */
+  }
+  errno = saved;
+}
+
+static void keep_child(pid_t pid, long long id) {
+  if (n_children == room) {
+    room = room ? 2 * room : 64;
+    Child *larger = realloc(children, room * sizeof(Child));
+    if (!larger) error("out of memory");
+    children = larger;
+  }
+  children[n_children].pid = pid;
+  children[n_children].id = id;
+  n_children++;
+}
+
+static long long forget_child(pid_t pid) {
+  for (size_t i = 0; i < n_children; i++) {
+    if (children[i].pid == pid) {
+      long long id = children[i].id;
+      children[i] = children[--n_children];
+      return id;
+    }
+  }
+  return -1;
+}
+
+static void answer(int control, Answer what) {
+  while (send(control, &what, sizeof what, 0) < 0 && errno == EINTR) {
+  }
+}
+
+static void reap(int control) {
+  char drain[256];
+  while (read(child_signal[0], drain, sizeof drain) > 0) {
+  }
+  int status;
+  struct rusage usage;
+  pid_t pid;
+  while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+    long long id = forget_child(pid);
+    if (id < 0) continue; /* a process that a package started while it was loaded */
+    /* What the task left running in its group ends with it. */
+    kill(-pid, SIGKILL);
+    Answer ended = {'X', id, pid, status,
+                    (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000LL +
+                        usage.ru_utime.tv_usec + usage.ru_stime.tv_usec,
+                    usage.ru_maxrss};
+    answer(control, ended);
+  }
+}
+
+/* One request and its descriptors; 0 at the end. */
+static int take_request(int control, Request *request, int *fds) {
+  struct iovec body = {request, sizeof *request};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(FDS_PER_TASK * sizeof(int))];
+  } extra;
+  struct msghdr message = {0};
+  message.msg_iov = &body;
+  message.msg_iovlen = 1;
+  message.msg_control = extra.bytes;
+  message.msg_controllen = sizeof extra.bytes;
+  ssize_t size;
+  while ((size = recvmsg(control, &message, 0)) < 0 && errno == EINTR) {
+  }
+  struct cmsghdr *header = size == sizeof *request ? CMSG_FIRSTHDR(&message) : NULL;
+  if (!header || header->cmsg_type != SCM_RIGHTS) return 0;
+  memcpy(fds, CMSG_DATA(header), FDS_PER_TASK * sizeof(int));
+  return 1;
+}
+
+static void become_task(int control, pid_t parent, const int *fds) {
+  R_isForkedChild = 1;
+  signal(SIGCHLD, SIG_DFL);
+  setpgid(0, 0);
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(125); /* it ended before the line above */
+#else
+  (void)parent;
+#endif
+  close(control);
+  close(child_signal[0]);
+  close(child_signal[1]);
+  int nothing = open("/dev/null", O_RDONLY);
+  dup2(nothing, 0);
+  if (nothing > 2) close(nothing);
+  dup2(fds[2], 1);
+  dup2(fds[3], 2);
+  close(fds[2]);
+  close(fds[3]);
+}
+
+/* Serves requests to fork until the other side closes the control socket: returns NULL then. In
+ * each forked child it returns the two descriptors of the task's messages. */
+SEXP mf_serve_forks(SEXP control_fd) {
+  int control = asInteger(control_fd);
+  if (pipe(child_signal) < 0) error("pipe: %s", strerror(errno));
+  for (int i = 0; i < 2; i++) {
+    fcntl(child_signal[i], F_SETFD, FD_CLOEXEC);
+    fcntl(child_signal[i], F_SETFL, O_NONBLOCK);
+  }
+  fcntl(control, F_SETFD, FD_CLOEXEC);
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_child_signal;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGCHLD, &action, NULL);
+  pid_t self = getpid();
+  for (;;) {
+    struct pollfd waiting[2] = {{control, POLLIN, 0}, {child_signal[0], POLLIN, 0}};
+    if (poll(waiting, 2, -1) < 0) {
+      if (errno == EINTR) continue;
+      error("poll: %s", strerror(errno));
+    }
+    if (waiting[1].revents) reap(control);
+    if (!waiting[0].revents) continue;
+    Request request;
+    int fds[FDS_PER_TASK];
+    if (!take_request(control, &request, fds)) return R_NilValue;
+    fflush(stdout);
+    fflush(stderr);
+    pid_t pid = fork();
+    if (pid == 0) {
+      become_task(control, self, fds);
+      SEXP messages = PROTECT(allocVector(INTSXP, 2));
+      INTEGER(messages)[0] = fds[0];
+      INTEGER(messages)[1] = fds[1];
+      UNPROTECT(1);
+      return messages;
+    }
+    Answer forked = {pid < 0 ? 'E' : 'F', request.id, pid, pid < 0 ? errno : 0, 0, 0};
+    if (pid > 0) {
+      setpgid(pid, pid); /* by whoever is first, parent or child */
+      keep_child(pid, request.id);
+    }
+    for (int i = 0; i < FDS_PER_TASK; i++) close(fds[i]);
+    answer(control, forked);
+  }
+}
+
+/* Lets the system end this process when the core ends, however it ends. */
+SEXP mf_end_with(SEXP core_pid) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != asInteger(core_pid)) _exit(125); /* it ended before the line above */
+#endif
+  return R_NilValue;
+}
+
+/* Ends a forked child without R's own end, which would run the parent's finalizers and remove its
+ * temporary directory. */
+SEXP mf_exit(SEXP status) {
+  fflush(stdout);
+  fflush(stderr);
+  _exit(asInteger(status));
+  return R_NilValue;
+}
+
+/* Exactly `size` bytes of a pipe, or fewer at its end. */
+SEXP mf_read(SEXP fd, SEXP size) {
+  R_xlen_t wanted = (R_xlen_t)asReal(size), have = 0;
+  SEXP bytes = PROTECT(allocVector(RAWSXP, wanted));
+  while (have < wanted) {
+    ssize_t got = read(asInteger(fd), RAW(bytes) + have, wanted - have);
+    if (got < 0 && errno == EINTR) {
+      R_CheckUserInterrupt();
+      continue;
+    }
+    if (got <= 0) break;
+    have += got;
+  }
+  if (have < wanted) bytes = lengthgets(bytes, have);
+  UNPROTECT(1);
+  return bytes;
+}
+
+/* Writes all bytes; FALSE if nobody reads them any more. */
+SEXP mf_write(SEXP fd, SEXP bytes) {
+  R_xlen_t size = XLENGTH(bytes), done = 0;
+  while (done < size) {
+    ssize_t put = write(asInteger(fd), RAW(bytes) + done, size - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return ScalarLogical(FALSE);
+    done += put;
+  }
+  return ScalarLogical(TRUE);
+}
+
+static const R_CallMethodDef calls[] = {
+    {"mf_serve_forks", (DL_FUNC)&mf_serve_forks, 1},
+    {"mf_end_with", (DL_FUNC)&mf_end_with, 1},
+    {"mf_exit", (DL_FUNC)&mf_exit, 1},
+    {"mf_read", (DL_FUNC)&mf_read, 2},
+    {"mf_write", (DL_FUNC)&mf_write, 2},
+    {NULL, NULL, 0}};
+#else
+static const R_CallMethodDef calls[] = {{NULL, NULL, 0}};
+#endif
+
+void R_init_metaflow(DllInfo *info) {
+  R_registerRoutines(info, NULL, calls, NULL, NULL);
+  R_useDynamicSymbols(info, FALSE);
+}
