@@ -2,8 +2,8 @@
 #'
 #' `decorator("retry", times = 3)` is `retry(times = 3)`. Each decorator has a function of its own,
 #' which documents it: [retry()], [catch()], [timeout()], [resources()], [batch()],
-#' [kubernetes()], [environment_variables()], [isolation()], [secrets()], [card()]; and for a flow, [schedule()]
-#' and [project()].
+#' [kubernetes()], [environment_variables()], [isolation()], [secrets()], [card()]; and for a flow,
+#' [schedule()] and [project()].
 #'
 #' @param x `[character(1)]` The decorator's name, as in Metaflow.
 #' @param ... Its arguments, by name.

@@ -33,8 +33,8 @@ warm_up <- function() {
   for (name in ls(namespace, all.names = TRUE)) get(name, namespace)
   task <- list(
     step = names(the$payload$steps)[[1]], is_join = FALSE, spool = tempdir(),
-    current = list(pathspec = "warm up"), artifacts = list("x"), parameters = list(), frames = list(),
-    seed = raw()
+    current = list(pathspec = "warm up"), artifacts = list("x"), parameters = list(),
+    frames = list(), seed = raw()
   )
   for (i in 1:3) {
     self <- new_self(function(from, index, name) 1, "x")
