@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from functools import cached_property
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metaflow_core.client.store import Store
+
+if TYPE_CHECKING:
+    import tarfile
+    from tempfile import TemporaryDirectory
 
 _INFO = "INFO"
 """The member of a package that describes it, as JSON."""
@@ -37,6 +39,8 @@ class MetaflowCode:
     @cached_property
     def tarball(self) -> tarfile.TarFile:
         """The package as an open archive."""
+        import tarfile  # not needed to run a flow, nor by most that looks at runs
+
         return tarfile.open(fileobj=io.BytesIO(self._package))
 
     @cached_property
@@ -57,6 +61,8 @@ class MetaflowCode:
 
     def extract(self) -> TemporaryDirectory[str]:
         """The package's files in a directory that goes when the result does."""
+        from tempfile import TemporaryDirectory
+
         directory = TemporaryDirectory(prefix="metaflow-code-")
         self.tarball.extractall(directory.name, filter="data")
         return directory
