@@ -148,7 +148,7 @@ save_artifacts <- function(self, task) {
     artifact <- NULL
     failed <- attempt(kind = "save", {
       artifact <- encode_artifact(
-        get(name, envir = self), name, task$spool, task$inline_limit_bytes %||% Inf
+        get(name, envir = self), name, task$spool, task$inline_limit_bytes, task$room_bytes
       )
     })
     if (!is.null(failed)) {

@@ -10,6 +10,9 @@
 #include <Rinternals.h>
 #include <R_ext/Rdynload.h>
 
+extern SEXP mf_serialize(SEXP value, SEXP limit, SEXP make_path, SEXP room);
+extern SEXP mf_unserialize(SEXP path, SEXP offset);
+
 #ifndef _WIN32
 #include <errno.h>
 #include <fcntl.h>
@@ -251,9 +254,14 @@ static const R_CallMethodDef calls[] = {
     {"mf_exit", (DL_FUNC)&mf_exit, 1},
     {"mf_read", (DL_FUNC)&mf_read, 2},
     {"mf_write", (DL_FUNC)&mf_write, 2},
+    {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
+    {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
     {NULL, NULL, 0}};
 #else
-static const R_CallMethodDef calls[] = {{NULL, NULL, 0}};
+static const R_CallMethodDef calls[] = {
+    {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
+    {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
+    {NULL, NULL, 0}};
 #endif
 
 void R_init_metaflow(DllInfo *info) {

@@ -19,6 +19,7 @@ from metaflow_core import wire
 from metaflow_core.compute.launcher import Exit, Listener, Stream
 from metaflow_core.datastore.attempts import AttemptReader, FlowDatastore
 from metaflow_core.datastore.local import LocalStorage
+from metaflow_core.datastore.pickles import wrap_r
 from metaflow_core.errors import WorkerError
 from metaflow_core.metadata.local import LocalMetadata
 from metaflow_core.model.flow import Flow
@@ -227,7 +228,10 @@ class FakeWorker:
             raise Unreadable(answer["message"])
         if answer["kind"] == "r":
             data = answer.get("bytes")
-            return RBytes(data if data is not None else Path(answer["path"]).read_bytes())
+            if data is None:
+                pickled = Path(answer["path"]).read_bytes()
+                data = pickled[answer["offset"] :].removesuffix(wrap_r(0)[1])
+            return RBytes(data)
         return answer["value"]
 
     def end(self, how: Exit) -> None:
@@ -295,8 +299,14 @@ def _artifact(name: str, value: Any, task: Mapping[str, Any]) -> dict[str, Any]:
         return {"name": name, "kind": "r", "bytes": value.data, "r_type": value.r_type}
     path = Path(task["spool"], f"artifact-{name}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(value.data)
-    return {"name": name, "kind": "r", "path": str(path), "r_type": value.r_type}
+    path.write_bytes(bytes(task["room_bytes"]) + value.data)
+    return {
+        "name": name,
+        "kind": "r",
+        "path": str(path),
+        "size_bytes": float(len(value.data)),
+        "r_type": value.r_type,
+    }
 
 
 @dataclass

@@ -26,22 +26,24 @@ find_or_install <- function() {
 #
 # `artifacts` are R values by name that `self` has at the start; `inputs` is a list of
 # `list(step, artifacts)` for a join; `packages` are attached in place of this session's; other
-# fields of the `task` message go into `...`.
+# fields of the `task` message go into `...`; of files, the worker can write `largest_file_kb`.
 # Returns `status`, `result` (with `values`, the decoded artifacts by name), `log` (its lines) and
 # `asked`, the names of the artifacts that were asked for.
-run_step <- function(flow, step, artifacts = list(), inputs = list(), packages = NULL, ...) {
+run_step <- function(flow, step, artifacts = list(), inputs = list(), packages = NULL,
+                     largest_file_kb = NULL, ...) {
   directory <- withr::local_tempdir()
   payload <- file.path(directory, "payload")
   content <- unserialize(metaflow:::payload(flow))
   content$packages <- packages %||% content$packages
   saveRDS(content, payload, compress = FALSE)
-  worker <- start_worker(directory)
+  worker <- start_worker(directory, largest_file_kb)
   on.exit({
     close(worker$input)
     close(worker$output)
   })
   task <- list(
-    type = "task", payload = payload, spool = directory, inline_limit_bytes = 65536L, step = step,
+    type = "task", payload = payload, spool = directory, inline_limit_bytes = 65536L,
+    room_bytes = 36L, step = step,
     is_join = length(inputs) > 0, max_num_splits = 100L, foreach_value_chars = 30L,
     current = list(pathspec = paste0("TestFlow/1/", step, "/2"), run_id = "1"),
     parameters = list(), artifacts = as.list(names(artifacts)), frames = list(),
@@ -54,7 +56,8 @@ run_step <- function(flow, step, artifacts = list(), inputs = list(), packages =
   served <- serve(worker, artifacts, inputs)
   result <- served$result
   result$values <- lapply(result$artifacts, function(artifact) {
-    if (artifact$kind == "reference") artifact else decode_artifact(artifact)
+    if (artifact$kind == "reference") return(artifact)
+    decode_artifact(c(artifact, offset = task$room_bytes))
   })
   names(result$values) <- vapply(result$artifacts, `[[`, "", "name")
   list(
@@ -63,14 +66,20 @@ run_step <- function(flow, step, artifacts = list(), inputs = list(), packages =
   )
 }
 
-start_worker <- function(directory) {
+start_worker <- function(directory, largest_file_kb = NULL) {
   to_worker <- file.path(directory, "to-worker")
   from_worker <- file.path(directory, "from-worker")
   system2("mkfifo", c(shQuote(to_worker), shQuote(from_worker)))
   script <- file.path(worker_library(), "metaflow", "worker.R")
+  limit <- if (is.null(largest_file_kb)) {
+    ""
+  } else {
+    # Ignored, the signal becomes an error of the write, as on a disk that is full.
+    sprintf("trap '' XFSZ; ulimit -f %d; ", largest_file_kb * 2)
+  }
   command <- sprintf(
-    "R_LIBS=%s %s --vanilla %s $$ 3 4 3<%s 4>%s >%s 2>&1; echo $? >%s",
-    shQuote(paste(c(worker_library(), .libPaths()), collapse = ":")),
+    "%sR_LIBS=%s %s --vanilla %s $$ 3 4 3<%s 4>%s >%s 2>&1; echo $? >%s",
+    limit, shQuote(paste(c(worker_library(), .libPaths()), collapse = ":")),
     shQuote(file.path(R.home("bin"), "Rscript")), shQuote(script), shQuote(to_worker),
     shQuote(from_worker), shQuote(file.path(directory, "log")),
     shQuote(file.path(directory, "status"))

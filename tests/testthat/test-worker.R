@@ -255,12 +255,26 @@ test_that("an artifact that cannot be stored is named", {
   expect_identical(done$result$values, list(fine = 1))
 })
 
+test_that("a disk that is full while an artifact is written fails the task and names it", {
+  fun <- function(self) {
+    self$fine <- 1
+    self$large <- runif(1e5)
+  }
+
+  done <- run_step(flow_with(fun), "start", largest_file_kb = 100)
+
+  expect_equal(done$result$failure$kind, "save")
+  expect_match(done$result$failure$message, "Artifact `large` cannot be stored", fixed = TRUE)
+  expect_match(done$result$failure$message, "cannot write .*/artifact-.*: File too large")
+  expect_identical(done$result$values, list(fine = 1))
+})
+
 test_that("a large artifact lies in a file of the spool", {
   fun <- function(self) self$large <- runif(2000)
 
   done <- run_step(flow_with(fun), "start", inline_limit_bytes = 1000L)
 
-  expect_named(done$result$artifacts[[1]], c("name", "kind", "path", "r_type"))
+  expect_named(done$result$artifacts[[1]], c("name", "kind", "path", "size_bytes", "r_type"))
 })
 
 test_that("the random stream is the one that the core gave", {

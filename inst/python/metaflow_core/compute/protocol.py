@@ -10,15 +10,14 @@ From the core:
 
 `task`      first message. `payload` (path of the run's payload: the flow's functions, helpers and
             packages, as R `serialize()` bytes), `spool` (directory for this attempt's files),
-            `inline_limit_bytes`, `step`, `is_join`, `foreach` (name of the artifact that this
-            step fans out over, or NULL), `condition` (likewise), `cases` (list of texts that a
-            condition may have), `max_num_splits`, `current` (named list, what `current()`
-            answers), `parameters` (list of the names that are read-only), `artifacts` (list of
-            the names that `self` has at the start), `frames` (list of `list(step, var,
-            num_splits, index, value)`, outermost first), `inputs` (for a join: list of
-            `list(step, index, task_id)`, in order), `seed` (raw, 2496 bytes: the 624 words of a
-            Mersenne Twister, little-endian), `environment` (named list of environment
-            variables).
+            `inline_limit_bytes`, `room_bytes` (see below), `step`, `is_join`, `foreach` (name of
+            the artifact that this step fans out over, or NULL), `condition` (likewise), `cases`
+            (list of texts that a condition may have), `max_num_splits`, `current` (named list, what
+            `current()` answers), `parameters` (list of the names that are read-only), `artifacts`
+            (list of the names that `self` has at the start), `frames` (list of `list(step, var,
+            num_splits, index, value)`, outermost first), `inputs` (for a join: list of `list(step,
+            index, task_id)`, in order), `seed` (raw, 2496 bytes: the 624 words of a Mersenne
+            Twister, little-endian), `environment` (named list of environment variables).
 `artifact`  answers `get`: `found` (logical), `kind` and its payload as below.
 `objects`   answers `objects`: `objects` (named list: artifact name to content hash).
 
@@ -37,7 +36,9 @@ How an artifact travels, by `kind`:
 `native`    `value`: plain data, stored as a native pickle (what may be native is decided in R,
             see `codec.R`).
 `r`         R `serialize()` bytes in `bytes`, or in the file `path`; `r_type`: short name of the
-            value's class.
+            value's class. In a file of the worker, `size_bytes` of them follow `room_bytes` of
+            zeros: the core fills the room, and the file becomes a blob without being copied. In
+            one of the core, which is not to be changed, they begin at `offset`.
 `reference` (worker to core only) the artifact `name` of input `index` is passed on as it is.
 `python`    (core to worker only) a value that Python wrote and that has an R form: `value`,
             plain data.

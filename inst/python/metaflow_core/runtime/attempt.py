@@ -169,6 +169,7 @@ class Attempt:
             "payload": str(run.payload_path),
             "spool": str(self._spool),
             "inline_limit_bytes": INLINE_LIMIT_BYTES,
+            "room_bytes": pickles.ROOM_BYTES,
             "step": step.name,
             "is_join": step.is_join,
             "foreach": step.foreach,
@@ -219,7 +220,7 @@ class Attempt:
         if name not in stored.objects:
             return {"found": False, "name": name}
         encoded = stored.encoded(name, self._run.store, str(self._pathspec))
-        answer = encode_for_r(encoded, self._spool, INLINE_LIMIT_BYTES)
+        answer = encode_for_r(encoded, self._run.unpacked, INLINE_LIMIT_BYTES)
         return {"found": True, "name": name, **answer}
 
     # What is kept
@@ -321,12 +322,18 @@ class Attempt:
             case "native":
                 self._writer.save_native(name, artifact.get("value"))
             case "r":
-                data = artifact.get("bytes")
-                source = data if data is not None else Path(artifact["path"])
-                self._writer.save_r(name, source, artifact.get("r_type") or "")
+                self._write_r(name, artifact)
             case "reference":
                 stored = self.place.parents[artifact["index"]].stored
                 self._writer.refer(name, stored.objects[name], stored.info.get(name, {}))
+
+    def _write_r(self, name: str, artifact: Mapping[str, Any]) -> None:
+        data, r_type = artifact.get("bytes"), artifact.get("r_type") or ""
+        if data is not None:
+            self._writer.save_r(name, data, r_type)
+        else:
+            size_bytes = int(artifact["size_bytes"])
+            self._writer.save_r_file(name, Path(artifact["path"]), size_bytes, r_type)
 
     def _write_framework(
         self,
