@@ -11,6 +11,13 @@ from benchmarks.measure import Cost, cost_of
 
 FLOWS = Path(__file__).with_name("flows")
 
+SETTINGS = {
+    "METAFLOW_USER": "bench",
+    # As at users': Python keeps what it has compiled.
+    "PYTHONDONTWRITEBYTECODE": "",
+}
+"""Environment variables of what is measured."""
+
 
 class Figure(NamedTuple):
     """What one round measured.
@@ -136,10 +143,8 @@ class Workbench:
         named = {f"BENCH_{name.upper()}": value for name, value in variables.items()}
         where = directory or self.directory()
         command = ["Rscript", FLOWS / script, *(words or ["run"])]
-        return cost_of(command, where, {**_SETTINGS, **named}, exit_code)
+        return cost_of(command, where, {**SETTINGS, **named}, exit_code)
 
-
-_SETTINGS = {"METAFLOW_USER": "bench"}
 
 Round = Callable[[Workbench], Mapping[str, Figure]]
 
