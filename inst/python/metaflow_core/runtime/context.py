@@ -15,6 +15,7 @@ from metaflow_core.metadata.provider import Identity, MetadataProvider
 from metaflow_core.model.flow import Flow
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.runtime.console import Console
+from metaflow_core.runtime.items import ForeachItems
 from metaflow_core.runtime.tasks import FinishedTask
 
 
@@ -55,6 +56,11 @@ class RunContext:
     origin_run_id: str | None = None
     max_num_splits: int = 100
     foreach_value_chars: int = 30
+
+    @cached_property
+    def items(self) -> ForeachItems:
+        """The items that the tasks of a foreach ask for."""
+        return ForeachItems(self.store)
 
     @cached_property
     def unpacked(self) -> Unpacked:
