@@ -43,5 +43,5 @@ docs: setup ## NAMESPACE, man/ and vignettes
 check: docs ## R CMD check, as CRAN would
 	@tools/check.sh
 
-bench: setup ## what a run costs beside R itself
-	@cd python && .venv/bin/python -m benchmarks
+bench: setup ## what tasks, artifacts and start-up cost; B=name, RUNS=5, FULL=1
+	@cd python && .venv/bin/python -m benchmarks $(B)

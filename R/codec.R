@@ -77,23 +77,41 @@ NULL
 
 most_native_elements <- 1000
 
-# `value` as an artifact that can be put into a message: `list(kind, ...)`. Serialized bytes of more
-# than `inline_limit_bytes` go to a file in `spool`.
+# `value` as an artifact that can be put into a message: `list(kind, ...)`. With a `spool`, serialized
+# bytes of more than `inline_limit_bytes` go to a file in it, after `room_bytes` of zeros; they are
+# never all in memory.
 #
 # Signals `metaflow_not_sendable` if the value is a handle of this process.
-encode_artifact <- function(value, name = "value", spool = NULL, inline_limit_bytes = Inf) {
+encode_artifact <- function(value, name = "value", spool = NULL, inline_limit_bytes = 65536,
+                            room_bytes = 0) {
   if (is_native(value)) {
     return(list(kind = "native", value = if (is.character(value)) enc2utf8(value) else value))
   }
-  bytes <- to_bytes(value, on_pointer = function(value) judge_artifact(value, name))
+  on_pointer <- function(value) judge_artifact(value, name)
   r_type <- class(value)[[1]]
-  if (length(bytes) <= inline_limit_bytes) {
-    return(list(kind = "r", bytes = bytes, r_type = r_type))
+  if (is.null(spool)) return(list(kind = "r", bytes = to_bytes(value, on_pointer), r_type = r_type))
+  make_path <- function() {
+    dir.create(spool, showWarnings = FALSE, recursive = TRUE)
+    tempfile("artifact-", tmpdir = spool)
   }
-  dir.create(spool, showWarnings = FALSE, recursive = TRUE)
-  path <- tempfile("artifact-", tmpdir = spool)
-  writeBin(bytes, path)
-  list(kind = "r", path = path, r_type = r_type)
+  written <- tryCatch(
+    .Call(mf_serialize, value, inline_limit_bytes, make_path, room_bytes),
+    error = function(error) abort_not_written(name, conditionMessage(error))
+  )
+  if (written[[2]]) on_pointer(value)
+  if (is.raw(written[[1]])) return(list(kind = "r", bytes = written[[1]], r_type = r_type))
+  list(kind = "r", path = written[[3]], size_bytes = written[[1]], r_type = r_type)
+}
+
+abort_not_written <- function(name, reason) {
+  abort(
+    c(
+      sprintf("Artifact `%s` cannot be stored.", name),
+      x = reason,
+      i = "METAFLOW_TEMPDIR names another folder, should this one be full."
+    ),
+    class = "store_unavailable", name = name, call = NULL
+  )
 }
 
 # The value of an artifact that came in a message or from the client.
@@ -101,7 +119,11 @@ decode_artifact <- function(artifact, call = rlang::caller_env()) {
   switch(artifact$kind,
     native = from_native(artifact$value),
     r = revive(
-      if (is.null(artifact$path)) unserialize(artifact$bytes) else read_serialized(artifact$path)
+      if (is.null(artifact$path)) {
+        unserialize(artifact$bytes)
+      } else {
+        read_serialized(artifact$path, artifact$offset %||% 0)
+      }
     ),
     python = from_python(artifact$value),
     error = abort(artifact$message, class = artifact$class, call = call),

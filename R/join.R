@@ -1,18 +1,22 @@
 # What a join sees: `inputs`, one read-only view for each task that it joins. As in `self`, a view
 # only names the state that holds what was loaded.
 
-# `tasks` is a list of `list(step, index, task_id)`; `fetch` is that of `self`, and `objects(index)`
-# gives the content hashes of an input's artifacts by name.
-new_inputs <- function(tasks, fetch, objects, where = "this join") {
+# `tasks` is a list of vectors, `step`, `index` (may be NA) and `task_id`. `fetch` is that of `self`.
+# `gather(positions, name)` gives an artifact of several inputs, each as a list of one or NULL if the
+# input has none, and `objects(positions)` the content hashes of each one's artifacts by name;
+# `gather()` may answer for the first of the positions only.
+new_inputs <- function(tasks, fetch, gather, objects, where = "this join") {
   id <- register_state(paste("the inputs of", where), list(
-    fetch = fetch, objects = objects, values = list(), hashes = list()
+    fetch = fetch, gather = gather, objects = objects,
+    values = new.env(parent = emptyenv()), hashes = new.env(parent = emptyenv())
   ))
-  steps <- vapply(tasks, function(task) task$step, "")
-  inputs <- lapply(seq_along(tasks), function(i) {
-    structure(
-      list(position = i - 1L, step = steps[[i]], task = tasks[[i]], id = id),
-      class = "metaflow_input"
+  steps <- tasks$step
+  inputs <- lapply(seq_along(steps), function(i) {
+    input <- list(
+      position = i - 1L, step = steps[[i]], index = tasks$index[[i]], task_id = tasks$task_id[[i]],
+      id = id
     )
+    structure(input, class = "metaflow_input")
   })
   # Branches are told apart by their step; the tasks of a foreach all have the same.
   if (!anyDuplicated(steps)) names(inputs) <- steps
@@ -115,39 +119,58 @@ pick_input <- function(inputs, name, call = parent.frame(2)) {
 }
 
 read_input <- function(input, name, call = parent.frame(2)) {
-  if (name == "index") return(unlist(.subset2(input, "task")$index))
+  if (name == "index") return(index_of(input))
   state <- state_with_id(.subset2(input, "id"))
   position <- .subset2(input, "position")
   key <- paste(position, name)
-  if (!key %in% names(state$values)) {
+  if (!exists(key, envir = state$values)) {
     value <- tryCatch(
       state$fetch("input", position, name),
       metaflow_artifact_not_found = function(error) {
         abort_no_artifact(name, names(input), where_is(input), call = call)
       }
     )
-    state$values[key] <- list(value)
+    assign(key, value, envir = state$values)
   }
-  state$values[[key]]
+  get(key, envir = state$values)
 }
 
-where_is <- function(input) {
-  task <- .subset2(input, "task")
-  paste0(task$step, "/", task$task_id)
+# Position in the foreach; NULL for a branch.
+index_of <- function(input) {
+  index <- .subset2(input, "index")
+  if (is.na(index)) NULL else index
 }
+
+where_is <- function(input) paste0(.subset2(input, "step"), "/", .subset2(input, "task_id"))
 
 # Content hash of each artifact of an input, by name; asked for once. Names with an underscore are
 # Metaflow's own records.
 input_objects <- function(input) {
+  learn_objects(list(input))
   state <- state_with_id(.subset2(input, "id"))
-  position <- .subset2(input, "position")
-  key <- as.character(position)
-  if (is.null(state$hashes[[key]])) {
-    hashes <- state$objects(position)
-    state$hashes[[key]] <- hashes[!startsWith(names(hashes) %||% character(), "_")]
-  }
-  state$hashes[[key]]
+  state$hashes[[as.character(.subset2(input, "position"))]]
 }
+
+learn_objects <- function(inputs) {
+  if (length(inputs) == 0) return(invisible())
+  state <- state_with_id(.subset2(inputs[[1]], "id"))
+  positions <- positions_of(inputs)
+  unknown <- positions[!positions %in% names(state$hashes)]
+  for (asked in in_batches(unknown)) {
+    hashes <- state$objects(asked)
+    for (i in seq_along(asked)) {
+      names <- names(hashes[[i]]) %||% character()
+      assign(as.character(asked[[i]]), hashes[[i]][!startsWith(names, "_")], envir = state$hashes)
+    }
+  }
+}
+
+positions_of <- function(inputs) {
+  vapply(inputs, function(input) .subset2(input, "position"), 0L, USE.NAMES = FALSE)
+}
+
+# So many that a message stays small.
+in_batches <- function(x, size = 100) split(x, (seq_along(x) - 1) %/% size)
 
 #' One artifact of all inputs
 #'
@@ -168,8 +191,26 @@ input_objects <- function(input) {
 gather_inputs <- function(inputs, input) {
   check_inputs(inputs)
   check_string(input, "input")
-  lapply(seq_along(inputs), function(i) inputs[[i]][[input]])
+  if (input != "index") gather_values(unclass(inputs), input)
+  lapply(unname(unclass(inputs)), read_input, input)
 }
+
+# Loads an artifact of those inputs that have it, thousands in a few messages.
+gather_values <- function(inputs, name) {
+  if (length(inputs) == 0) return(invisible())
+  state <- state_with_id(.subset2(inputs[[1]], "id"))
+  waiting <- positions_of(inputs)
+  waiting <- waiting[!paste(waiting, name) %in% names(state$values)]
+  while (length(waiting)) {
+    found <- state$gather(utils::head(waiting, most_gathered), name)
+    for (i in which(lengths(found) == 1)) {
+      assign(paste(waiting[[i]], name), found[[i]][[1]], envir = state$values)
+    }
+    waiting <- utils::tail(waiting, -length(found))
+  }
+}
+
+most_gathered <- 1000
 
 #' Pass on what the inputs of a join agree on
 #'
@@ -225,6 +266,7 @@ merge_artifacts <- function(self, inputs, exclude = NULL, include = NULL, flow =
 
 # Every artifact of any input: in which inputs it is (`position`, from 0) and its `hash` in each.
 artifact_versions <- function(inputs) {
+  learn_objects(unclass(inputs))
   objects <- lapply(unclass(inputs), input_objects)
   versions <- data.frame(
     name = unlist(lapply(objects, names)),

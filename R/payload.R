@@ -48,11 +48,6 @@ load_payload <- function(payload) {
   payload
 }
 
-read_serialized <- function(path) {
-  file <- file(path, "rb")
-  on.exit(close(file))
-  unserialize(file)
-}
 
 attach_package <- function(package) {
   tryCatch(

@@ -8,7 +8,8 @@
 
 # A `self`.
 #
-# `fetch(from, index, name)` gives an artifact's value; `from` is "self", "input" or "foreach".
+# `fetch(from, index, name)` gives an artifact's value; `from` is "self", "input" or "foreach", for
+# which it is the value of the item only.
 # `artifacts` are the names at the start, `parameters` those of them that are read-only, `frames`
 # the foreach stack, outermost first.
 new_self <- function(fetch, artifacts = character(), parameters = character(), frames = list(),
@@ -235,8 +236,7 @@ foreach_value <- function(state, level) {
   frame <- state$frames[[level]]
   key <- as.character(level)
   if (is.null(state$items[[key]])) {
-    values <- state$fetch("foreach", level - 1L, frame$var)
-    state$items[[key]] <- list(foreach_item(values, frame$index + 1L))
+    state$items[[key]] <- list(state$fetch("foreach", level - 1L, frame$var))
   }
   state$items[[key]][[1]]
 }

@@ -1,4 +1,5 @@
-# R values to bytes, and what cannot be turned into bytes.
+# R values to bytes, and what cannot be turned into bytes. Large values go to a file and come from
+# one by `src/serialize.c`, in R's native format instead of XDR, which `unserialize()` reads as well.
 #
 # R serializes an external pointer (a database connection, a Python object) as a null pointer,
 # without a word. Many fitted models hold such pointers deep inside and rebuild them on use, so a
@@ -16,6 +17,9 @@ to_bytes <- function(value, on_pointer = NULL) {
   if (pointers) on_pointer(value)
   bytes
 }
+
+# The value whose serialization begins at `offset` of a file.
+read_serialized <- function(path, offset = 0) .Call(mf_unserialize, path, offset)
 
 is_live_pointer <- function(x) {
   typeof(x) == "externalptr" && !identical(x, methods::new("externalptr"))

@@ -53,7 +53,7 @@ prepare <- function(task) {
 
 task_self <- function(task, channel) {
   new_self(
-    fetch = artifact_fetcher(channel),
+    fetch = artifact_fetcher(channel, task$frames),
     artifacts = as.character(unlist(task$artifacts)),
     parameters = as.character(unlist(task$parameters)),
     frames = task$frames,
@@ -67,20 +67,33 @@ task_inputs <- function(task, channel) {
   new_inputs(
     task$inputs,
     fetch = artifact_fetcher(channel),
-    objects = function(index) {
-      unlist(question(channel, list(type = "objects", index = index))$objects)
+    gather = artifact_gatherer(channel),
+    objects = function(positions) {
+      lapply(question(channel, list(type = "objects", index = positions))$objects, unlist)
     },
     where = place_of(task)
   )
 }
 
-# Asks the core for an artifact; see `new_self()`.
-artifact_fetcher <- function(channel) {
+# Asks the core for an artifact, or for the item of a foreach; see `new_self()`.
+artifact_fetcher <- function(channel, frames = list()) {
   function(from, index, name) {
     message <- list(type = "get", from = from, index = index, name = name)
     answer <- question(channel, message)
     if (!answer$found) abort_no_artifact(name, character(), from)
-    decode_artifact(answer)
+    value <- decode_artifact(answer)
+    is_whole <- from == "foreach" && !isTRUE(answer$is_item)
+    if (is_whole) foreach_item(value, frames[[index + 1L]]$index + 1L) else value
+  }
+}
+
+# Asks the core for an artifact of several inputs, see `new_inputs()`.
+artifact_gatherer <- function(channel) {
+  function(positions, name) {
+    message <- list(type = "gather", index = positions, name = name)
+    lapply(question(channel, message)$artifacts, function(answer) {
+      if (answer$found) list(decode_artifact(answer))
+    })
   }
 }
 
@@ -122,7 +135,26 @@ decide_foreach <- function(task, self) {
   }
   most_chars <- task$foreach_value_chars %||% 30
   labels <- lapply(seq_len(size), function(i) foreach_label(items, i, most_chars))
-  list(num_splits = size, values = labels)
+  list(num_splits = size, values = labels, items = encode_items(items, size, task))
+}
+
+# The items of a foreach one by one, so that no task has to load them all: `sizes`, and the bytes of
+# all in `bytes` or in the file `path`. NULL if the core can do it, or if they are too large.
+encode_items <- function(x, size, task) {
+  if (is_native(x)) return(NULL)
+  items <- vector("list", size)
+  left_bytes <- task$items_limit_bytes %||% 0
+  for (i in seq_len(size)) {
+    items[[i]] <- to_bytes(foreach_item(x, i))
+    left_bytes <- left_bytes - length(items[[i]])
+    if (left_bytes < 0) return(NULL)
+  }
+  bytes <- unlist(items)
+  if (length(bytes) <= task$inline_limit_bytes) return(list(sizes = lengths(items), bytes = bytes))
+  dir.create(task$spool, showWarnings = FALSE, recursive = TRUE)
+  path <- tempfile("items-", tmpdir = task$spool)
+  writeBin(bytes, path)
+  list(sizes = lengths(items), path = path)
 }
 
 decide_condition <- function(task, self) {
@@ -150,7 +182,7 @@ save_artifacts <- function(self, task) {
     artifact <- NULL
     failed <- attempt(kind = "save", {
       artifact <- encode_artifact(
-        get(name, envir = self), name, task$spool, task$inline_limit_bytes %||% Inf
+        get(name, envir = self), name, task$spool, task$inline_limit_bytes, task$room_bytes
       )
     })
     if (!is.null(failed)) {

@@ -33,6 +33,7 @@ warm_up <- function() {
   for (name in ls(namespace, all.names = TRUE)) get(name, namespace)
   task <- list(
     step = names(the$payload$steps)[[1]], is_join = FALSE, spool = tempdir(),
+    inline_limit_bytes = 65536, room_bytes = 0,
     current = list(pathspec = "warm up"), artifacts = list("x"), parameters = list(),
     frames = list(), seed = raw()
   )

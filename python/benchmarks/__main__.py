@@ -1,43 +1,84 @@
-"""Times an empty flow of two steps against an R that does nothing, and prints their ratio.
+"""`python -m benchmarks [NAME | list]`: measures, prints a table, and writes it as JSON.
 
-The ratio says more than the seconds: both halves are measured in turn on the same machine, so that
-its speed and its load fall out. `Rscript` is taken from the path, and the package from `R_LIBS`.
+`RUNS` says how many rounds are measured (5), `FULL=1` that what is large is measured at full size.
+`Rscript` is taken from the path, and the package from `R_LIBS`. The exit code is 1 if a target
+that must be reached is not.
 """
 
-import statistics
-import subprocess
+from __future__ import annotations
+
+import json
+import os
+import platform
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROUNDS = 5
-FLOW = Path(__file__).with_name("empty_flow.R")
+from benchmarks import artifacts, history, startup, tasks
+from benchmarks.benchmark import Benchmark, Workbench
+from benchmarks.measure import CommandFailed
+from benchmarks.table import HEADER, Row, rows, text
+
+RESULTS = Path(__file__).with_name("results.json")
+
+BENCHMARKS = {
+    benchmark.name: benchmark
+    for subject in (startup, tasks, artifacts, history)
+    for benchmark in subject.BENCHMARKS
+}
+
+NOT_BUILT = ("debug_task", "failed task to its frame with its data", "not built yet")
 
 
-def main() -> None:
-    """Print the seconds of each round, the medians and their ratio."""
-    bare, flow = [], []
-    print("round  bare R (s)  flow (s)")
-    with tempfile.TemporaryDirectory() as directory:
-        for number in range(ROUNDS):
-            bare.append(seconds(["Rscript", "-e", "0"], directory))
-            flow.append(seconds(["Rscript", str(FLOW), "run"], directory))
-            print(f"{number + 1:5}  {bare[-1]:10.2f}  {flow[-1]:8.2f}")
-    ratio = statistics.median(flow) / statistics.median(bare)
-    print(f"median {statistics.median(bare):10.2f}  {statistics.median(flow):8.2f}")
-    print(f"an empty flow of two steps takes the time of {ratio:.1f} bare R processes")
+def main(words: list[str]) -> int:
+    """Measure what *words* name, or all."""
+    if words == ["list"]:
+        lines = [(b.name, (b.round.__doc__ or "").splitlines()[0]) for b in BENCHMARKS.values()]
+        print(text(("benchmark", "what"), [*lines, (NOT_BUILT[0], NOT_BUILT[2])]))
+        return 0
+    unknown = [word for word in words if word not in BENCHMARKS]
+    if unknown:
+        print(f"No benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}, and list.")
+        return 2
+    runs = int(os.environ.get("RUNS") or 5)
+    with tempfile.TemporaryDirectory(prefix="metaflow-bench-") as root:
+        bench = Workbench(Path(root), is_full=bool(os.environ.get("FULL")))
+        try:
+            names = words or BENCHMARKS
+            measured = [row for name in names for row in measure(BENCHMARKS[name], bench, runs)]
+        except CommandFailed as failure:
+            print(failure, file=sys.stderr)
+            return 1
+    not_built = [] if words else [NOT_BUILT + ("",) * (len(HEADER) - len(NOT_BUILT))]
+    print(text(HEADER, [*(row.cells() for row in measured), *not_built]))
+    write(measured)
+    missed = [row for row in measured if row.reaches(row.target.must) is False]
+    print(f"{len(measured) - len(missed)} of {len(measured)} reached; written to {RESULTS}")
+    return 1 if missed else 0
 
 
-def seconds(command: list[str], directory: str) -> float:
-    """Wall time of *command*, which must succeed, in seconds; ends the program if it does not."""
+def measure(benchmark: Benchmark, bench: Workbench, runs: int) -> list[Row]:
+    """Run a benchmark *runs* times, or as often as it may be, and say so meanwhile."""
+    rounds = []
     started_s = time.perf_counter()
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    for number in range(min(runs, benchmark.most_rounds)):
+        print(f"\r{benchmark.name}: round {number + 1} ", end="", file=sys.stderr, flush=True)
+        rounds.append(benchmark.round(bench))
     took_s = time.perf_counter() - started_s
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return took_s
+    print(f"\r{benchmark.name}: {len(rounds)} rounds in {took_s:.0f} s", file=sys.stderr)
+    return rows(benchmark, rounds)
+
+
+def write(measured: list[Row]) -> None:
+    """Write all rows as JSON, beside this file."""
+    data = {
+        "machine": {"cpus": os.cpu_count(), "system": platform.platform()},
+        "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "rows": [row.as_data() for row in measured],
+    }
+    RESULTS.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

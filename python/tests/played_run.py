@@ -19,6 +19,7 @@ from metaflow_core import wire
 from metaflow_core.compute.launcher import Exit, Listener, Stream
 from metaflow_core.datastore.attempts import AttemptReader, FlowDatastore
 from metaflow_core.datastore.local import LocalStorage
+from metaflow_core.datastore.pickles import wrap_r
 from metaflow_core.errors import WorkerError
 from metaflow_core.metadata.local import LocalMetadata
 from metaflow_core.model.flow import Flow
@@ -138,6 +139,7 @@ class Self:
         object.__setattr__(self, "references", {})
         object.__setattr__(self, "removed", [])
         object.__setattr__(self, "takes_s", 0.0)
+        object.__setattr__(self, "items_one_by_one", None)
 
     def __getattr__(self, name: str) -> Any:
         if name in self.written:
@@ -167,19 +169,35 @@ class Self:
         level = len(self.task["frames"]) - 1
         return self.input_at(level)
 
+    def get_item(self, level: int = -1) -> dict[str, Any]:
+        """What the core answers to who asks for the item of a level."""
+        level %= len(self.task["frames"])
+        return self._worker.ask({"type": "get", "from": "foreach", "index": level, "name": "items"})
+
+    def hand_over(self, items: list[bytes]) -> None:
+        """Give the core each item of the foreach as R serialized it."""
+        handed = {"sizes": [len(item) for item in items], "bytes": b"".join(items)}
+        object.__setattr__(self, "items_one_by_one", handed)
+
     def input_at(self, level: int) -> Any:
         frame = self.task["frames"][level]
-        items = self._worker.get({"from": "foreach", "index": level, "name": frame["var"]})
-        return items[frame["index"]] if isinstance(items, list) else items
+        answer = self.get_item(level)
+        value = self._worker.value_of(answer)
+        is_whole = not answer.get("is_item") and isinstance(value, list)
+        return value[frame["index"]] if is_whole else value
 
     def inputs(self, name: str) -> list[Any]:
         """The artifact *name* of each input of a join; None where there is none."""
-        count = len(self.task["inputs"])
+        count = len(_as_list(self.task["inputs"]["task_id"]))
         return [self._worker.get({"from": "input", "index": i, "name": name}) for i in range(count)]
 
     def objects(self, index: int) -> dict[str, str]:
         """Names and hashes of an input's artifacts."""
-        return self._worker.ask({"type": "objects", "index": index})["objects"]
+        return self._worker.ask({"type": "objects", "index": index})["objects"][0]
+
+    def gather(self, name: str, indexes: list[int]) -> list[dict[str, Any]]:
+        """The answer to one message that asks for the artifact *name* of several inputs."""
+        return self._worker.ask({"type": "gather", "name": name, "index": indexes})["artifacts"]
 
     def refer(self, name: str, index: int) -> None:
         """Pass on an artifact of an input as it is."""
@@ -220,14 +238,19 @@ class FakeWorker:
         return self._answers.pop()
 
     def get(self, what: dict[str, Any]) -> Any:
-        answer = self.ask({"type": "get", **what})
+        return self.value_of(self.ask({"type": "get", **what}))
+
+    def value_of(self, answer: dict[str, Any]) -> Any:
         if not answer["found"]:
             return None
         if answer["kind"] == "error":
             raise Unreadable(answer["message"])
         if answer["kind"] == "r":
             data = answer.get("bytes")
-            return RBytes(data if data is not None else Path(answer["path"]).read_bytes())
+            if data is None:
+                data = Path(answer["path"]).read_bytes()[answer["offset"] :]
+                data = data.removesuffix(wrap_r(0)[1])
+            return RBytes(data)
         return answer["value"]
 
     def end(self, how: Exit) -> None:
@@ -278,7 +301,10 @@ class FakeWorker:
         if step.task["foreach"] is not None:
             items = getattr(step, step.task["foreach"])
             items = items if isinstance(items, list) else [items]
-            return {"num_splits": len(items), "values": [str(item) for item in items]}
+            handed = step.items_one_by_one
+            size = len(handed["sizes"]) if handed else len(items)
+            values = [str(item) for item in items] if handed is None else []
+            return {"num_splits": size, "values": values, "items": handed}
         if step.task["condition"] is not None:
             value = getattr(step, step.task["condition"])
             return {"chosen": self._launcher.flow.steps[step.task["step"]].cases[value]}
@@ -288,6 +314,11 @@ class FakeWorker:
         self.listener.on_message(wire.loads(wire.dumps(message)))
 
 
+def _as_list(value: Any) -> list[Any]:
+    """An R vector: of length one, it is a scalar on the wire."""
+    return value if isinstance(value, list) else [value]
+
+
 def _artifact(name: str, value: Any, task: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, RBytes):
         return {"name": name, "kind": "native", "value": value}
@@ -295,8 +326,14 @@ def _artifact(name: str, value: Any, task: Mapping[str, Any]) -> dict[str, Any]:
         return {"name": name, "kind": "r", "bytes": value.data, "r_type": value.r_type}
     path = Path(task["spool"], f"artifact-{name}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(value.data)
-    return {"name": name, "kind": "r", "path": str(path), "r_type": value.r_type}
+    path.write_bytes(bytes(task["room_bytes"]) + value.data)
+    return {
+        "name": name,
+        "kind": "r",
+        "path": str(path),
+        "size_bytes": float(len(value.data)),
+        "r_type": value.r_type,
+    }
 
 
 @dataclass

@@ -26,35 +26,43 @@ find_or_install <- function() {
 #
 # `artifacts` are R values by name that `self` has at the start; `inputs` is a list of
 # `list(step, artifacts)` for a join; `packages` are attached in place of this session's; other
-# fields of the `task` message go into `...`.
+# fields of the `task` message go into `...`; of files, the worker can write `largest_file_kb`.
+# With an `item`, that is what the core has for a foreach, else the whole artifact.
 # Returns `status`, `result` (with `values`, the decoded artifacts by name), `log` (its lines) and
 # `asked`, the names of the artifacts that were asked for.
-run_step <- function(flow, step, artifacts = list(), inputs = list(), packages = NULL, ...) {
+run_step <- function(flow, step, artifacts = list(), inputs = list(), packages = NULL,
+                     largest_file_kb = NULL, item = NULL, ...) {
   directory <- withr::local_tempdir()
   payload <- file.path(directory, "payload")
   content <- unserialize(metaflow:::payload(flow))
   content$packages <- packages %||% content$packages
   saveRDS(content, payload, compress = FALSE)
-  worker <- start_worker(directory)
+  worker <- start_worker(directory, largest_file_kb)
   on.exit({
     close(worker$input)
     close(worker$output)
   })
   task <- list(
-    type = "task", payload = payload, spool = directory, inline_limit_bytes = 65536L, step = step,
+    type = "task", payload = payload, spool = directory, inline_limit_bytes = 65536L,
+    room_bytes = 36L, step = step,
     is_join = length(inputs) > 0, max_num_splits = 100L, foreach_value_chars = 30L,
     current = list(pathspec = paste0("TestFlow/1/", step, "/2"), run_id = "1"),
     parameters = list(), artifacts = as.list(names(artifacts)), frames = list(),
-    inputs = lapply(seq_along(inputs), function(i) {
-      list(step = inputs[[i]]$step, index = NULL, task_id = as.character(i))
-    }),
+    inputs = columns_of_inputs(inputs), items_limit_bytes = 1e6,
     seed = as.raw(rep(c(1:255, 0), length.out = 2496))
   )
-  tell_worker(worker, utils::modifyList(task, list(...)))
-  served <- serve(worker, artifacts, inputs)
+  fields <- list(...)
+  task[names(fields)] <- fields
+  tell_worker(worker, task)
+  served <- serve(worker, artifacts, inputs, item)
   result <- served$result
+  items_path <- result$outcome$items$path
+  if (!is.null(items_path)) {
+    result$outcome$items$bytes <- readBin(items_path, "raw", file.size(items_path))
+  }
   result$values <- lapply(result$artifacts, function(artifact) {
-    if (artifact$kind == "reference") artifact else decode_artifact(artifact)
+    if (artifact$kind == "reference") return(artifact)
+    decode_artifact(c(artifact, offset = task$room_bytes))
   })
   names(result$values) <- vapply(result$artifacts, `[[`, "", "name")
   list(
@@ -63,14 +71,20 @@ run_step <- function(flow, step, artifacts = list(), inputs = list(), packages =
   )
 }
 
-start_worker <- function(directory) {
+start_worker <- function(directory, largest_file_kb = NULL) {
   to_worker <- file.path(directory, "to-worker")
   from_worker <- file.path(directory, "from-worker")
   system2("mkfifo", c(shQuote(to_worker), shQuote(from_worker)))
   script <- file.path(worker_library(), "metaflow", "worker.R")
+  limit <- if (is.null(largest_file_kb)) {
+    ""
+  } else {
+    # Ignored, the signal becomes an error of the write, as on a disk that is full.
+    sprintf("trap '' XFSZ; ulimit -f %d; ", largest_file_kb * 2)
+  }
   command <- sprintf(
-    "R_LIBS=%s %s --vanilla %s $$ 3 4 3<%s 4>%s >%s 2>&1; echo $? >%s",
-    shQuote(paste(c(worker_library(), .libPaths()), collapse = ":")),
+    "%sR_LIBS=%s %s --vanilla %s $$ 3 4 3<%s 4>%s >%s 2>&1; echo $? >%s",
+    limit, shQuote(paste(c(worker_library(), .libPaths()), collapse = ":")),
     shQuote(file.path(R.home("bin"), "Rscript")), shQuote(script), shQuote(to_worker),
     shQuote(from_worker), shQuote(file.path(directory, "log")),
     shQuote(file.path(directory, "status"))
@@ -100,7 +114,7 @@ hear_worker <- function(worker) {
 }
 
 # Answers the worker until it sends its result, or ends without one.
-serve <- function(worker, artifacts, inputs) {
+serve <- function(worker, artifacts, inputs, item = NULL) {
   asked <- character()
   repeat {
     message <- hear_worker(worker)
@@ -108,11 +122,23 @@ serve <- function(worker, artifacts, inputs) {
       return(list(result = message, asked = asked))
     }
     if (message$type == "objects") {
-      held <- inputs[[message$index + 1]]$artifacts
-      hashes <- lapply(held, function(value) rlang::hash(value))
+      hashes <- lapply(inputs[message$index + 1], function(input) {
+        lapply(input$artifacts, function(value) rlang::hash(value))
+      })
       tell_worker(worker, list(type = "objects", objects = hashes))
+    } else if (message$type == "gather") {
+      asked <- c(asked, paste("all", message$name))
+      answers <- lapply(inputs[message$index + 1], function(input) {
+        c(list(found = TRUE), encode_artifact(input$artifacts[[message$name]], message$name))
+      })
+      tell_worker(worker, list(type = "artifacts", artifacts = answers))
     } else {
       asked <- c(asked, message$name)
+      if (!is.null(item) && message$from == "foreach") {
+        answer <- list(type = "artifact", found = TRUE, is_item = TRUE)
+        tell_worker(worker, c(answer, encode_artifact(item)))
+        next
+      }
       held <- if (message$from == "input") inputs[[message$index + 1]]$artifacts else artifacts
       found <- message$name %in% names(held)
       answer <- if (found) encode_artifact(held[[message$name]], message$name)

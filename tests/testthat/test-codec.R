@@ -122,11 +122,70 @@ test_that("an error for an artifact is raised with its class", {
   )
 })
 
-test_that("large values go to a file", {
-  directory <- withr::local_tempdir()
-  value <- stats::runif(2000)
-  artifact <- encode_artifact(value, "x", spool = directory, inline_limit_bytes = 1000)
+# A value by way of a file, whatever its size.
+through_file <- function(value) {
+  spool <- withr::local_tempdir()
+  artifact <- encode_artifact(value, "x", spool, inline_limit_bytes = 1, room_bytes = 36)
+  if (artifact$kind == "r") {
+    bytes <- readBin(artifact$path, "raw", 1e7)
+    expect_identical(bytes[1:36], raw(36))
+    expect_equal(length(bytes), 36 + artifact$size_bytes)
+  }
+  decode_artifact(c(artifact, offset = 36))
+}
 
-  expect_equal(dirname(artifact$path), directory)
-  expect_identical(decode_artifact(artifact), value)
+test_that("every kind of value comes back identical from a file", {
+  values <- awkward_values()
+  for (name in names(values)) {
+    expect_identical(through_file(values[[name]]), values[[name]], label = name)
+  }
+})
+
+test_that("random nested values come back identical from a file", {
+  for (seed in seq_len(100)) {
+    value <- withr::with_seed(seed, random_value())
+    if (!identical(through_file(value), value)) fail(sprintf("with_seed(%d, random_value())", seed))
+  }
+  succeed()
+})
+
+test_that("R reads what goes to a file by itself, too", {
+  spool <- withr::local_tempdir()
+  value <- list(a = runif(1e5), b = as.character(1:1e5), c = 1:10)
+  artifact <- encode_artifact(value, "x", spool)
+  file <- file(artifact$path, "rb")
+  withr::defer(close(file))
+
+  expect_identical(unserialize(file), value)
+})
+
+test_that("only values above the limit go to a file", {
+  spool <- file.path(withr::local_tempdir(), "made", "when", "needed")
+  limit <- length(serialize(runif(100), NULL))
+  expect_identical(length(encode_artifact(runif(100) + NA, "x", spool, limit)$bytes), limit)
+  expect_false(dir.exists(spool))
+  expect_equal(dirname(encode_artifact(runif(101) + NA, "x", spool, limit)$path), spool)
+})
+
+test_that("a handle in a value that goes to a file is refused", {
+  connection <- file("nowhere")
+  withr::defer(close(connection))
+
+  expect_error(
+    encode_artifact(list(runif(1e4), connection), "x", withr::local_tempdir(), 1000),
+    class = "metaflow_not_sendable"
+  )
+})
+
+test_that("what cannot be written or read is an error", {
+  no_folder <- withr::local_tempfile(lines = "a file")
+  expect_error(
+    encode_artifact(runif(1e4), "x", no_folder, 1000),
+    "Artifact `x` cannot be stored.*cannot make .*: Not a directory",
+    class = "metaflow_store_unavailable"
+  )
+  cut_off <- withr::local_tempfile()
+  writeBin(utils::head(serialize(runif(1e4), NULL, xdr = FALSE), 5000), cut_off)
+  expect_error(read_serialized(cut_off), "cannot read .*: it is cut off")
+  expect_error(read_serialized("not there"), "cannot open not there: No such file")
 })

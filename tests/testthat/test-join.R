@@ -37,9 +37,12 @@ test_that("inputs are iterated with for, lapply() and vapply()", {
 })
 
 test_that("ten thousand inputs cost nothing until they are read", {
-  tasks <- rep(list(list(step = "fit", task_id = "1")), 10000)
-  inputs <- new_inputs(tasks, function(from, index, name) index, function(index) character())
+  tasks <- list(
+    step = rep("fit", 10000), index = 0:9999, task_id = as.character(seq_len(10000))
+  )
+  inputs <- new_inputs(tasks, function(from, index, name) index, gather = NULL, objects = NULL)
   expect_length(inputs, 10000)
+  expect_equal(inputs[[7]]$index, 6)
   expect_equal(inputs[[10000]]$x, 9999)
 })
 
@@ -63,8 +66,19 @@ test_that("gather_inputs() gives one artifact of all", {
     list(step = "a", artifacts = list(x = 1)), list(step = "b", artifacts = list(x = NULL))
   )
   expect_equal(gather_inputs(task$inputs, "x"), list(1, NULL))
+  expect_equal(task$asked(), "x of 2")
   expect_error(gather_inputs(task$inputs, "y"), class = "metaflow_artifact_not_found")
   expect_snapshot(gather_inputs(list(), "x"), error = TRUE)
+})
+
+test_that("gather_inputs() asks again for what did not fit into a message, and for nothing twice", {
+  inputs <- lapply(1:5, function(i) list(step = "fit", artifacts = list(x = i)))
+  task <- do.call(branches, inputs)
+  task$inputs[[1]]$x
+
+  expect_equal(gather_inputs(task$inputs, "x"), as.list(1:5))
+  expect_equal(gather_inputs(task$inputs[4:5], "x"), list(4L, 5L))
+  expect_equal(task$asked(), c("x", "x of 4", "x of 2"))
 })
 
 test_that("merge_artifacts() passes on what is the same, by reference", {

@@ -167,23 +167,23 @@ test_that("a function without arguments, one of a package, and none at all run",
 test_that("a join reads its inputs, merges by reference and loads only what it reads", {
   fun <- function(self, inputs) {
     self$sum <- inputs$a$score + inputs[[2]]$score
-    self$all <- unlist(gather_inputs(inputs, "score"))
+    self$all <- unlist(gather_inputs(inputs, "other"))
     self$steps <- vapply(inputs, function(input) names(input)[[1]], "")
-    merge_artifacts(self, inputs, exclude = "score")
+    merge_artifacts(self, inputs, exclude = c("score", "other"))
   }
   inputs <- list(
-    list(step = "a", artifacts = list(score = 1, shared = mtcars)),
-    list(step = "b", artifacts = list(score = 2, shared = mtcars))
+    list(step = "a", artifacts = list(score = 1, other = 3, shared = mtcars)),
+    list(step = "b", artifacts = list(score = 2, other = 4, shared = mtcars))
   )
 
   done <- run_step(flow_with(fun, join = TRUE), "start", inputs = inputs)
 
   expect_identical(done$result$values$sum, 3)
-  expect_identical(done$result$values$all, c(1, 2))
+  expect_identical(done$result$values$all, c(3, 4))
   expect_equal(
     done$result$values$shared, list(name = "shared", kind = "reference", index = 0L)
   )
-  expect_equal(done$asked, c("score", "score"))
+  expect_equal(done$asked, c("score", "score", "all other"))
 })
 
 test_that("a foreach tells its number of items and shows them", {
@@ -191,7 +191,47 @@ test_that("a foreach tells its number of items and shows them", {
 
   done <- run_step(flow_with(fun), "start", foreach = "grid")
 
-  expect_equal(done$result$outcome, list(num_splits = 2L, values = list("1, u", "2, v")))
+  expect_equal(done$result$outcome[1:2], list(num_splits = 2L, values = list("1, u", "2, v")))
+})
+
+test_that("a foreach hands over its items one by one, in the message or in a file", {
+  grid <- data.frame(depth = 1:2, kind = factor(c("u", "v")))
+  fun <- function(self) self$grid <- grid
+
+  for (limit in c(65536L, 100L)) {
+    done <- run_step(flow_with(fun), "start", foreach = "grid", inline_limit_bytes = limit)
+    items <- done$result$outcome$items
+    expect_equal(is.null(items$path), limit == 65536L)
+    starts <- cumsum(c(0, items$sizes))
+    cut <- lapply(1:2, function(i) unserialize(items$bytes[(starts[[i]] + 1):starts[[i + 1]]]))
+    expect_identical(cut, list(grid[1, ], grid[2, ]))
+  }
+})
+
+test_that("items that the core can cut out, or that are too large, are not handed over", {
+  native <- run_step(flow_with(function(self) self$x <- c("a", "b")), "start", foreach = "x")
+  large <- run_step(
+    flow_with(function(self) self$x <- list(runif(1000), runif(1000))), "start",
+    foreach = "x", items_limit_bytes = 10000
+  )
+
+  expect_null(native$result$outcome$items)
+  expect_null(large$result$outcome$items)
+  expect_equal(large$result$outcome$num_splits, 2L)
+})
+
+test_that("a task of a foreach gets its item, or cuts it out of the whole", {
+  fun <- function(self) self$seen <- list(self$input, self$input)
+  frames <- list(list(step = "fit", var = "xs", num_splits = 3L, index = 1L, value = ""))
+
+  whole <- run_step(flow_with(fun), "start", list(xs = list(1, "two", 3)), frames = frames)
+  item <- run_step(
+    flow_with(fun), "start", list(xs = list(1, "two", 3)), frames = frames, item = "the item"
+  )
+
+  expect_identical(whole$result$values$seen, list("two", "two"))
+  expect_identical(item$result$values$seen, list("the item", "the item"))
+  expect_equal(item$asked, "xs")
 })
 
 test_that("a foreach that is empty, too large or no vector fails and says so", {
@@ -255,12 +295,26 @@ test_that("an artifact that cannot be stored is named", {
   expect_identical(done$result$values, list(fine = 1))
 })
 
+test_that("a disk that is full while an artifact is written fails the task and names it", {
+  fun <- function(self) {
+    self$fine <- 1
+    self$large <- runif(1e5)
+  }
+
+  done <- run_step(flow_with(fun), "start", largest_file_kb = 100)
+
+  expect_equal(done$result$failure$kind, "save")
+  expect_match(done$result$failure$message, "Artifact `large` cannot be stored", fixed = TRUE)
+  expect_match(done$result$failure$message, "cannot write .*/artifact-.*: File too large")
+  expect_identical(done$result$values, list(fine = 1))
+})
+
 test_that("a large artifact lies in a file of the spool", {
   fun <- function(self) self$large <- runif(2000)
 
   done <- run_step(flow_with(fun), "start", inline_limit_bytes = 1000L)
 
-  expect_named(done$result$artifacts[[1]], c("name", "kind", "path", "r_type"))
+  expect_named(done$result$artifacts[[1]], c("name", "kind", "path", "size_bytes", "r_type"))
 })
 
 test_that("the random stream is the one that the core gave", {

@@ -63,6 +63,7 @@ _HINTS = {
     errno.EACCES: "Ask its owner for access, or set METAFLOW_DATASTORE_SYSROOT_LOCAL.",
 }
 _TEMPORARY = ".tmp-"
+_CHUNK_BYTES = 1 << 20
 _serial = itertools.count()
 
 
@@ -102,10 +103,28 @@ class FileTree:
         with telling("write", path):
             temporary = self._write_temporary(path, iter(chunks), mode)
             try:
-                return self._place(temporary, path, exclusive)
+                return self._place_anywhere(temporary, path, exclusive)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)
+
+    def take(self, key: str, path: Path) -> bool:
+        """Make *path* the file under *key*, without a copy where both are on one disk.
+
+        Nobody may change it any more; it may still have its own name afterwards, or not.
+
+        Returns:
+            False, and nothing happens, if there is a file under *key*.
+        """
+        with telling("read", path):
+            os.chmod(path, PRIVATE)
+        with telling("write", self.path(key)):
+            try:
+                return self._place(str(path), self.path(key), exclusive=True)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+        return self.write(key, chunks_of(path), exclusive=True)
 
     def append(self, key: str, data: bytes) -> None:
         """Add *data* at the end of *key*; for logs, whose readers live with half a line."""
@@ -239,11 +258,15 @@ class FileTree:
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             return self._place(temporary, path, exclusive)
+        return True
+
+    def _place_anywhere(self, temporary: str, path: str, exclusive: bool) -> bool:
+        try:
+            return self._place(temporary, path, exclusive)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             return self._place_on_other_disk(temporary, path, exclusive)
-        return True
 
     def _place_on_other_disk(self, temporary: str, path: str, exclusive: bool) -> bool:
         """A folder of the store may be a link to another disk, where a rename cannot reach."""
@@ -287,6 +310,14 @@ def telling(verb: str, path: str | Path) -> Iterator[None]:
         raise StoreUnavailable(
             f"Cannot {verb} {path}: {reason[:1].lower()}{reason[1:]}.", _HINTS.get(error.errno, "")
         ) from error
+
+
+def chunks_of(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, never all in memory."""
+    # The reader is told about the file: a store would take the error for its own.
+    with telling("read", path), open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
 
 
 def _write_all(file: FileIO, data: Buffer) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +14,15 @@ import pytest
 import metaflow_core
 from metaflow_core import errors, wire
 from metaflow_core.bridge import ask, ask_live, describe
-from metaflow_core.bridge.operations import OPERATIONS, Live, load_operations, operation
+from metaflow_core.bridge.operations import OPERATIONS, Live, find_operation, operation
 
 
 @pytest.fixture(autouse=True)
 def _operations() -> Iterator[None]:
     """The table is as it was, whatever a test adds to it."""
-    load_operations()
+    # Both modules that fill it: what is imported once does not fill it again.
+    find_operation("command")
+    find_operation("list_flows")
     kept = dict(OPERATIONS)
     yield
     OPERATIONS.clear()
@@ -221,34 +224,48 @@ assert "".join(printed).startswith("metaflow 0.1.0"), printed
 print("\\n".join(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
-ALLOWED = {"metaflow_core", "click", "isal"}
-"""What is not Python's own and may be loaded before a command runs: it costs the user time."""
+LOOK = """
+import os
+import sys
+from metaflow_core import wire
+from metaflow_core.bridge import ask
 
-SLOW = {"asyncio", "ctypes", "http", "multiprocessing", "sqlite3", "unittest", "xml"}
+question = {"arguments": {}, "environment": dict(os.environ)}
+assert wire.loads(ask("list_flows", wire.dumps(question))) == {"value": []}
+print("\\n".join(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+SLOW = {"asyncio", "ctypes", "http", "multiprocessing", "sqlite3", "tarfile", "unittest", "xml"}
 """What is Python's own, takes long to load, and is not needed on the local path."""
 
 
-@pytest.fixture(scope="module")
-def loaded() -> set[str]:
-    """Top-level modules that a fresh Python has loaded after a command."""
-    command = [sys.executable, "-c", COMMAND]
+def _loaded(code: str, directory: Path) -> set[str]:
+    """Top-level modules that a fresh Python has loaded after *code*, but for its own first ones."""
     path = str(metaflow_core.__path__[0]).removesuffix("metaflow_core")
-    ended = subprocess.run(
-        command, capture_output=True, text=True, check=True, env={"PYTHONPATH": path}
+    after, before = (
+        subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONPATH": path},
+            cwd=directory,
+        ).stdout.split()
+        for program in (code, "import sys; print('\\n'.join(sys.modules))")
     )
-    plain = subprocess.run(
-        [sys.executable, "-c", "import sys; print('\\n'.join(sys.modules))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    before = {name.partition(".")[0] for name in plain.stdout.split()}
-    return set(ended.stdout.split()) - before
+    return set(after) - {name.partition(".")[0] for name in before}
 
 
-def test_a_command_loads_no_package_that_it_does_not_need(loaded):
-    assert {m for m in loaded if m not in sys.stdlib_module_names} <= ALLOWED
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        pytest.param(COMMAND, {"metaflow_core", "click", "isal"}, id="a command"),
+        pytest.param(LOOK, {"metaflow_core", "isal"}, id="the client, which needs no command line"),
+    ],
+)
+def test_only_what_is_needed_is_loaded(code, allowed, tmp_path):
+    """What is loaded before an answer costs the user time."""
+    loaded = _loaded(code, tmp_path)
 
-
-def test_a_command_loads_nothing_slow(loaded):
+    assert {m for m in loaded if m not in sys.stdlib_module_names} <= allowed
     assert not loaded & SLOW

@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 
 from metaflow_core import wire
-from metaflow_core.datastore.attempts import AttemptWriter, FlowDatastore
+from metaflow_core.datastore import pickles
+from metaflow_core.datastore.attempts import AttemptWriter, Encoded, FlowDatastore
 from metaflow_core.datastore.storage import Storage
+from metaflow_core.datastore.unpacked import Unpacked
 from metaflow_core.errors import (
     ArtifactNotConvertible,
     ArtifactNotFound,
     BlobCorrupted,
     RecordCorrupted,
+    StoreError,
     StoreUnavailable,
     TaskNotFound,
 )
@@ -46,6 +49,12 @@ def finish(store: FlowDatastore, attempt: int = 0, **values: Any) -> None:
     assert writer.commit()
 
 
+def in_file(found: Encoded, folder: Path) -> bytes:
+    """The R bytes as R reads them: from where they begin, to where they say that they end."""
+    path, offset = found.r_file(Unpacked(folder / "unpacked"))
+    return path.read_bytes()[offset:][: len(found.r_bytes())]
+
+
 def store_as_stock(store: FlowDatastore, name: str, data: bytes) -> None:
     """An artifact as stock Metaflow describes it."""
     writer = store.writer(*TASK, 0)
@@ -63,12 +72,12 @@ def store_as_stock(store: FlowDatastore, name: str, data: bytes) -> None:
 
 def test_artifacts_come_back_by_kind(store: FlowDatastore, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
-    spool.write_bytes(R_VALUE)
+    spool.write_bytes(bytes(pickles.ROOM_BYTES) + R_VALUE)
     writer = store.writer(*TASK, 0)
     writer.begin()
     writer.save_native("native", [1, "a"])
     writer.save_r("bytes", R_VALUE, "list")
-    writer.save_r("file", spool, "list")
+    writer.save_r_file("file", spool, len(R_VALUE), "list")
     writer.save_pickle("python", pickle.dumps({1, 2}, 4), "<class 'set'>")
     assert writer.commit()
 
@@ -83,13 +92,38 @@ def test_artifacts_come_back_by_kind(store: FlowDatastore, tmp_path: Path) -> No
     assert found["native"].value() == [1, "a"]
     assert found["python"].value() == {1, 2}
     assert found["bytes"].r_bytes() == R_VALUE
-    assert found["bytes"].key == found["file"].key
-    assert found["file"].unpack_to(tmp_path / "out") == len(R_VALUE)
-    assert (tmp_path / "out").read_bytes() == R_VALUE
+    assert found["file"].r_bytes() == R_VALUE
+    assert found["file"].value() == bytearray(R_VALUE)
+    assert in_file(found["file"], tmp_path) == R_VALUE
     assert found["file"].type == "list"
     assert found["native"].type == "<class 'list'>"
     assert reader.load_pickle("native") == [1, "a"]
     assert reader.load_pickle("absent", 7) == 7
+
+
+@pytest.mark.parametrize("content", [os.urandom(100_000), bytes(100_000)], ids=["raw", "gzip"])
+def test_a_large_file_of_r_bytes_comes_back_by_the_stock_pickle_module(
+    store: FlowDatastore, tmp_path: Path, content: bytes
+) -> None:
+    data = wire.dumps(content)
+    spool = tmp_path / "spool"
+    spool.write_bytes(bytes(pickles.ROOM_BYTES) + data)
+    writer = store.writer(*TASK, 0)
+    # A failed attempt is written a second time, from the same files.
+    keys = {writer.save_r_file("x", spool, len(data), "raw") for _ in range(2)}
+    found = Encoded("x", keys.pop(), writer.info["x"], store.blobs, "F/1/start/1")
+
+    assert not keys
+    assert pickle.loads(found.pickle()) == bytearray(data)
+    assert in_file(found, tmp_path) == data
+
+
+def test_a_file_that_is_cut_off_is_not_stored(store: FlowDatastore, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.write_bytes(bytes(pickles.ROOM_BYTES) + R_VALUE)
+
+    with pytest.raises(StoreError, match="artifact 'x' is cut off"):
+        store.writer(*TASK, 0).save_r_file("x", spool, len(R_VALUE) + 1, "list")
 
 
 def test_a_raw_vector_that_holds_a_serialization_is_still_a_raw_vector(
@@ -127,7 +161,7 @@ def test_what_others_wrote_is_told_by_its_form(
     assert found.value() == value
     if kind == "r":
         assert found.r_bytes() == R_VALUE
-        assert found.unpack_to(tmp_path / "out") == len(R_VALUE)
+        assert in_file(found, tmp_path) == R_VALUE
     elif not isinstance(value, bytearray):
         with pytest.raises(ArtifactNotConvertible, match="x is not an R object"):
             found.r_bytes()

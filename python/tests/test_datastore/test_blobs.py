@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import pickle
 import random
+import stat
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha1
+from hashlib import file_digest, sha1
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from metaflow_core.datastore import blobs
-from metaflow_core.datastore.blobs import RAW_FROM_BYTES, BlobStore, Span
-from metaflow_core.datastore.local import LocalStorage
+from metaflow_core.datastore.blobs import RAW_FROM_BYTES, BlobStore
 from metaflow_core.datastore.storage import Storage
 from metaflow_core.errors import BlobCorrupted, BlobMissing, StoreUnavailable
 
@@ -72,29 +72,76 @@ def test_a_blob_comes_back_in_every_way(
 
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
-def test_a_file_between_two_pieces_is_the_same_blob(
-    store: BlobStore, content: bytes, tmp_path: Path
-) -> None:
+def test_a_file_is_the_same_blob(store: BlobStore, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "spool"
     path.write_bytes(content)
 
-    assert store.save_file(b"head", path, b"tail") == store.save([b"head" + content + b"tail"])
+    key = store.save_file(path)
+
+    assert key == sha1(content).hexdigest()
+    assert store.load(key) == content
+    assert store.save([content]) == key
 
 
-@given(content=st.binary(max_size=3000), start=st.integers(0, 3000), length=st.integers(0, 3000))
-@settings(max_examples=100)
-def test_a_part_of_a_blob_is_copied(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes, start: int, length: int
+def test_a_file_that_is_stored_raw_becomes_the_blob(
+    storage: Storage, store: BlobStore, tmp_path: Path
 ) -> None:
-    folder = tmp_path_factory.mktemp("part")
-    store = BlobStore(LocalStorage(folder / ".metaflow"), "F")
-    with pytest.MonkeyPatch.context() as patch:
-        # Chunks smaller than the content, so that a part begins and ends inside of one.
-        patch.setattr(blobs, "_CHUNK_BYTES", 256)
-        size_bytes = store.copy_to(store.save([content]), folder / "x", Span(start, length))
+    path = tmp_path / "spool"
+    path.write_bytes(RANDOM)
+    inode = path.stat().st_ino
+    blob = storage.local_path(place(store.save_file(path)))
 
-    assert (folder / "x").read_bytes() == content[start : start + length]
-    assert size_bytes == len(content[start : start + length])
+    assert blob is not None
+    assert (blob.stat().st_ino, stat.S_IMODE(blob.stat().st_mode)) == (inode, 0o600)
+
+
+def test_a_file_on_another_disk_is_copied(
+    storage: Storage, store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: str, target: str) -> None:
+        if source == str(path):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        link(source, target)
+
+    link = os.link
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "spool"
+    path.write_bytes(RANDOM)
+    key = store.save_file(path)
+
+    assert store.load(key) == RANDOM
+    assert as_stock_reads(storage, key) == RANDOM
+
+
+def test_only_a_raw_blob_is_a_file_to_read(store: BlobStore, storage: Storage) -> None:
+    keys = [store.save([content]) for content in (RANDOM, DENSE, SMALL)]
+
+    raw, *others = map(store.raw_file, keys)
+
+    assert raw == storage.local_path(place(keys[0]))
+    assert others == [None, None]
+
+
+def test_a_raw_blob_is_verified_once_and_again_when_it_changed(
+    store: BlobStore, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = store.save([RANDOM])
+    reader = BlobStore(storage, "F")
+    digests: list[str] = []
+    monkeypatch.setattr(
+        blobs, "file_digest", lambda *args: digests.append("sha1") or file_digest(*args)
+    )
+    path = reader.raw_file(key)
+    assert path is not None
+    assert reader.raw_file(key) == path
+    assert digests == ["sha1"]
+    with open(path, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([RANDOM[-1] ^ 1]))
+    os.utime(path, ns=(0, 0))
+
+    with pytest.raises(BlobCorrupted, match=r"The content of artifact x is damaged"):
+        reader.raw_file(key, "artifact x")
 
 
 def test_a_small_blob_is_one_file(storage: Storage, store: BlobStore) -> None:
@@ -216,7 +263,7 @@ def test_a_missing_source_file_is_not_told_as_a_failing_store(
     store: BlobStore, tmp_path: Path
 ) -> None:
     with pytest.raises(StoreUnavailable, match=r"Cannot read .*/spool: no such file"):
-        store.save_file(b"", tmp_path / "spool", b"")
+        store.save_file(tmp_path / "spool")
 
 
 def test_without_isal_the_format_is_the_same(

@@ -11,6 +11,7 @@ import os
 import pathlib
 import pickle
 import uuid
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from metaflow_core.datastore.pickles import (
     loads_safe,
     unwrap_r,
     wrap_r,
+    wrap_r_file,
 )
 from metaflow_core.errors import ArtifactNotConvertible, UnsafePickle
 from metaflow_core.model.task import ForeachFrame
@@ -65,10 +67,13 @@ def test_what_is_not_plain_has_no_native_pickle(value: object) -> None:
         dumps_native(value)
 
 
-@given(st.binary(max_size=600))
+@pytest.mark.parametrize("wrap", [wrap_r, wrap_r_file])
+@given(data=st.binary(max_size=600))
 @settings(max_examples=100)
-def test_wrapped_bytes_are_the_pickle_of_a_bytearray(data: bytes) -> None:
-    header, trailer = wrap_r(len(data))
+def test_wrapped_bytes_are_the_pickle_of_a_bytearray(
+    wrap: Callable[[int], tuple[bytes, bytes]], data: bytes
+) -> None:
+    header, trailer = wrap(len(data))
     wrapped = header + data + trailer
     span = unwrap_r(wrapped, len(wrapped))
 
@@ -83,8 +88,10 @@ def test_wrapped_bytes_are_the_pickle_of_a_bytearray(data: bytes) -> None:
 )
 def test_the_header_tells_any_size(size: int) -> None:
     header, _ = wrap_r(size)
+    file_header, _ = wrap_r_file(size)
 
     assert unwrap_r(header) == pickles.Span(len(header), size)
+    assert unwrap_r(file_header) == pickles.Span(pickles.ROOM_BYTES, size)
 
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])

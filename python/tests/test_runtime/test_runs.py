@@ -56,7 +56,8 @@ def test_a_join_gets_its_inputs_in_the_order_of_the_branches(stage):
         step.x = "a"
 
     def join(step):
-        assert [(i["step"], i["task_id"]) for i in step.task["inputs"]] == [("a", "2"), ("b", "3")]
+        inputs = step.task["inputs"]
+        assert inputs == {"step": ["a", "b"], "index": [None, None], "task_id": ["2", "3"]}
         step.both = step.inputs("x")
 
     functions = {"a": slow, "b": lambda step: setattr(step, "x", "b"), "join": join}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from metaflow_core import wire
-from metaflow_core.bridge.operations import OPERATIONS, Live, load_operations
+from metaflow_core.bridge.operations import Live, find_operation
 from metaflow_core.errors import MetaflowError, RFailed, UsageError
 
 
@@ -55,12 +55,12 @@ def ask_live(
 
 def _answer(op: str, question: bytes, **extra: Any) -> bytearray:
     try:
-        load_operations()
-        if op not in OPERATIONS:
+        operation = find_operation(op)
+        if operation is None:
             raise UsageError(f"The core has no operation {op!r}.")
         asked = wire.loads(bytes(question))
         _adopt_environment(asked["environment"] or {})
-        value = OPERATIONS[op](**(asked["arguments"] or {}), **extra)
+        value = operation(**(asked["arguments"] or {}), **extra)
         return bytearray(wire.dumps({"value": value}))
     except MetaflowError as error:
         return bytearray(wire.dumps({"error": describe(error)}))

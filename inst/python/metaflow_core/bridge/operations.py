@@ -10,8 +10,9 @@ from typing import Any
 OPERATIONS: dict[str, Callable[..., Any]] = {}
 """Operation name to function of plain keyword arguments that returns plain data."""
 
-_MODULES = ("metaflow_core.bridge.client", "metaflow_core.bridge.run")
-"""Modules that register operations; imported at the first question."""
+_HOMES = {"command": "metaflow_core.bridge.run"}
+_CLIENT = "metaflow_core.bridge.client"
+"""The module that registers an operation, imported when it is asked for; that of all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,11 @@ def operation(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return register
 
 
-def load_operations() -> None:
-    """Import every module that registers operations."""
-    for module in _MODULES:
-        importlib.import_module(module)
+def find_operation(name: str) -> Callable[..., Any] | None:
+    """The operation of that name; None if there is none.
+
+    Only its own module is imported: the client needs no command line.
+    """
+    if name not in OPERATIONS:
+        importlib.import_module(_HOMES.get(name, _CLIENT))
+    return OPERATIONS.get(name)

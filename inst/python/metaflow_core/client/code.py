@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metaflow_core.client.store import Store
+
+if TYPE_CHECKING:
+    import tarfile
+    from tempfile import TemporaryDirectory
 
 _INFO = "INFO"
 """The member of a package that describes it, as JSON."""
@@ -38,6 +40,8 @@ class MetaflowCode:
     @cached_property
     def tarball(self) -> tarfile.TarFile:
         """The package as an open archive."""
+        import tarfile  # not needed to run a flow, nor by most that looks at runs
+
         return tarfile.open(fileobj=io.BytesIO(self._package))
 
     @cached_property
@@ -61,9 +65,11 @@ class MetaflowCode:
 
         Files only, and none outside of the directory: a package may come from someone else.
         """
+        from tempfile import TemporaryDirectory
+
         directory = TemporaryDirectory(prefix="metaflow-code-")
         root = Path(directory.name).resolve()
-        for member in filter(tarfile.TarInfo.isfile, self.tarball):
+        for member in (one for one in self.tarball if one.isfile()):
             path = (root / member.name).resolve()
             content = self.tarball.extractfile(member)
             if content is not None and path.is_relative_to(root):

@@ -26,13 +26,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from metaflow_core.datastore.attempts import Encoded
 from metaflow_core.datastore.pickles import ExceptionRecord, Ndarray, Opaque
+from metaflow_core.datastore.unpacked import Unpacked
 from metaflow_core.errors import ArtifactNotConvertible, MetaflowError, UnsafePickle
-from metaflow_core.files import telling
 from metaflow_core.model.task import ForeachFrame
 from metaflow_core.wire import Classed, Plain, Vector
 
@@ -51,7 +50,7 @@ _NOT_A_TIME = -(2**63)
 
 def encode_for_r(
     encoded: Encoded,
-    spool: Path,
+    unpacked: Unpacked,
     inline_limit_bytes: int,
     allow: tuple[str, ...] = (),
     *,
@@ -63,7 +62,7 @@ def encode_for_r(
 
     Args:
         encoded: The artifact as stored.
-        spool: Directory, made if need be, for serialized bytes of more than *inline_limit_bytes*.
+        unpacked: Where serialized bytes of more than *inline_limit_bytes* are unpacked.
         inline_limit_bytes: Largest value that travels inside of the message.
         allow: Python packages whose objects may be unpickled, such as ``"pandas"``.
         by_r_package: Whether the run is one of an R package, old or new. What the old one
@@ -73,7 +72,7 @@ def encode_for_r(
         if encoded.kind == "native":
             return {"kind": "native", "value": _in_one_piece(encoded.value())}
         if encoded.kind == "r":
-            return _serialized(encoded, spool, inline_limit_bytes)
+            return _serialized(encoded, unpacked, inline_limit_bytes)
         value = encoded.value(allow)
         return {"kind": "python", "value": to_r(_with_na(value) if by_r_package else value)}
     except MetaflowError as error:
@@ -96,16 +95,13 @@ def _in_one_piece(value: Any) -> Plain:
     return Vector(value)
 
 
-def _serialized(encoded: Encoded, spool: Path, inline_limit_bytes: int) -> dict[str, Plain]:
+def _serialized(encoded: Encoded, unpacked: Unpacked, inline_limit_bytes: int) -> dict[str, Plain]:
     r_type = encoded.type if encoded.encoding else ""
     # The recorded size is that of the pickle, a few bytes more; of old artifacts it is not known.
     if 0 < encoded.size_bytes <= inline_limit_bytes:
         return {"kind": "r", "bytes": bytes(encoded.r_bytes()), "r_type": r_type}
-    with telling("make", spool):
-        spool.mkdir(parents=True, exist_ok=True)
-    path = spool / f"{encoded.key}.r"
-    encoded.unpack_to(path)
-    return {"kind": "r", "path": str(path), "r_type": r_type}
+    path, offset = encoded.r_file(unpacked)
+    return {"kind": "r", "path": str(path), "offset": offset, "r_type": r_type}
 
 
 def _with_na(value: Any) -> Any:

@@ -25,6 +25,7 @@ from metaflow_core.client.standing import Attempt, RunStatus, TaskStatus
 from metaflow_core.client.store import Store
 from metaflow_core.datastore import mflog
 from metaflow_core.datastore.attempts import MAX_ATTEMPTS, Encoded
+from metaflow_core.datastore.unpacked import Unpacked
 from metaflow_core.errors import (
     ArtifactNotFound,
     FlowNotFound,
@@ -318,7 +319,9 @@ class DataArtifact(MetaflowObject[None]):
     ) -> dict[str, Any]:
         """The value as it travels to R, see `for_r.encode_for_r`."""
         by_r = any(tag.startswith("metaflow_r_version:") for tag in self.system_tags)
-        return encode_for_r(self._encoded, spool, inline_limit_bytes, allow, by_r_package=by_r)
+        return encode_for_r(
+            self._encoded, Unpacked(spool), inline_limit_bytes, allow, by_r_package=by_r
+        )
 
     @property
     def size(self) -> int:

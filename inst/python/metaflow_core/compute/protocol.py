@@ -10,34 +10,45 @@ From the core:
 
 `task`      first message. `payload` (path of the run's payload: the flow's functions, helpers and
             packages, as R `serialize()` bytes), `spool` (directory for this attempt's files),
-            `inline_limit_bytes`, `step`, `is_join`, `foreach` (name of the artifact that this
-            step fans out over, or NULL), `condition` (likewise), `cases` (list of texts that a
-            condition may have), `max_num_splits`, `current` (named list, what `current()`
-            answers), `parameters` (list of the names that are read-only), `artifacts` (list of
-            the names that `self` has at the start), `frames` (list of `list(step, var,
-            num_splits, index, value)`, outermost first), `inputs` (for a join: list of
-            `list(step, index, task_id)`, in order), `seed` (raw, 2496 bytes: the 624 words of a
-            Mersenne Twister, little-endian), `environment` (named list of environment
-            variables), `print_error` (logical: whether a failure is told in the log).
-`artifact`  answers `get`: `found` (logical), `kind` and its payload as below.
-`objects`   answers `objects`: `objects` (named list: artifact name to content hash).
+            `inline_limit_bytes`, `room_bytes` (see below), `step`, `is_join`, `foreach` (name of
+            the artifact that this step fans out over, or NULL), `condition` (likewise), `cases`
+            (list of texts that a condition may have), `max_num_splits`, `current` (named list, what
+            `current()` answers), `parameters` (list of the names that are read-only), `artifacts`
+            (list of the names that `self` has at the start), `frames` (list of `list(step, var,
+            num_splits, index, value)`, outermost first), `inputs` (for a join: `list(step, index,
+            task_id)` of the inputs in order, each a vector; `index` is that in the innermost
+            foreach or NA), `items_limit_bytes` (see `items` of `result`), `seed` (raw, 2496 bytes:
+            the 624 words of a Mersenne Twister, little-endian), `environment` (named list of
+            environment variables), `print_error` (logical: whether a failure is told in the log).
+`artifact`  answers `get`: `found` (logical), `kind` and its payload as below; for `"foreach"`,
+            `is_item` is TRUE if that is the item only, and absent if it is the whole artifact.
+`artifacts` answers `gather`: `artifacts`, for the first of the inputs that were asked for the
+            same as in `artifact`. For the rest the worker asks again.
+`objects`   answers `objects`: `objects`, for each input a named list: artifact name to content
+            hash.
 
 From the worker:
 
 `get`       asks for an artifact: `from` (`"self"`, `"input"` or `"foreach"`), `index` (which
             input, or which level of `frames`, from 0; absent for `"self"`), `name`.
-`objects`   asks for the names and hashes of all artifacts of an input: `index`.
+`gather`    asks for the artifact `name` of several inputs: `index`, a vector.
+`objects`   asks for the names and hashes of all artifacts of inputs: `index`, a vector.
 `result`    last message. `ok` (logical); `artifacts`: list of `list(name, kind, ...)`, what the
-            step assigned; `removed`: list of names; `outcome`: `list(chosen, num_splits, values)`
-            (`values`: list of short texts, one a split); if not ok, `failure`: `list(kind,
-            message, call, classes, frames, condition)`, as in `model.task.Failure`.
+            step assigned; `removed`: list of names; `outcome`: `list(chosen, num_splits, values,
+            items)` (`values`: list of short texts, one a split; `items`: NULL if the artifact is
+            native or they are more than `items_limit_bytes`, else `list(sizes, ...)` with R
+            `serialize()` bytes of one after the other in `bytes` or in the file `path`); if not ok,
+            `failure`: `list(kind, message, call, classes, frames, condition)`, as in
+            `model.task.Failure`.
 
 How an artifact travels, by `kind`:
 
 `native`    `value`: plain data, stored as a native pickle (what may be native is decided in R,
             see `codec.R`).
 `r`         R `serialize()` bytes in `bytes`, or in the file `path`; `r_type`: short name of the
-            value's class.
+            value's class. In a file of the worker, `size_bytes` of them follow `room_bytes` of
+            zeros: the core fills the room, and the file becomes a blob without being copied. In
+            one of the core, which is not to be changed, they begin at `offset`.
 `reference` (worker to core only) the artifact `name` of input `index` is passed on as it is.
 `python`    (core to worker only) a value that Python wrote and that has an R form: `value`,
             plain data.

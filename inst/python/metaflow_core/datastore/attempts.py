@@ -14,6 +14,7 @@ so nothing else is written.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -26,13 +27,15 @@ from typing import Any, Literal
 from metaflow_core.datastore import pickles
 from metaflow_core.datastore.blobs import BlobStore, Span
 from metaflow_core.datastore.storage import Storage
+from metaflow_core.datastore.unpacked import Unpacked
 from metaflow_core.errors import (
     ArtifactNotConvertible,
     ArtifactNotFound,
     RecordCorrupted,
+    StoreError,
     TaskNotFound,
 )
-from metaflow_core.files import Buffer
+from metaflow_core.files import Buffer, telling
 
 MAX_ATTEMPTS = 6
 """How many attempts stock Metaflow looks for."""
@@ -205,20 +208,40 @@ class AttemptWriter:
         """
         return self._save(name, [pickles.dumps_native(value)], str(type(value)), NATIVE)
 
-    def save_r(self, name: str, data: Buffer | Path, r_type: str) -> str:
-        """Store R `serialize()` bytes, or a file of them; the key of its blob.
+    def save_r(self, name: str, data: Buffer, r_type: str) -> str:
+        """Store R `serialize()` bytes; the key of their blob.
 
         Args:
             name: Artifact name.
-            data: The bytes (version 2 or 3), or the path of a file that holds them.
+            data: The bytes (version 2 or 3).
             r_type: Short name of the value's class, such as ``"data.frame"``.
         """
-        if not isinstance(data, Path):
-            header, trailer = pickles.wrap_r(len(data))
-            return self._save(name, [header, data, trailer], r_type, R_SERIALIZE)
-        size_bytes = data.stat().st_size
-        header, trailer = pickles.wrap_r(size_bytes)
-        key = self._blobs.save_file(header, data, trailer)
+        header, trailer = pickles.wrap_r(len(data))
+        return self._save(name, [header, data, trailer], r_type, R_SERIALIZE)
+
+    def save_r_file(self, name: str, path: Path, size_bytes: int, r_type: str) -> str:
+        """Store a file of R `serialize()` bytes; the key of its blob, which it may become.
+
+        Args:
+            name: Artifact name.
+            path: The file: `pickles.ROOM_BYTES` of any content, then the bytes. It is made a
+                pickle in place, and nobody else may change it any more.
+            size_bytes: Number of the bytes.
+            r_type: As in `save_r`.
+
+        Raises:
+            StoreError: If the file has not so many bytes.
+        """
+        header, trailer = pickles.wrap_r_file(size_bytes)
+        with telling("write", path), open(path, "r+b", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size < len(header) + size_bytes:
+                raise StoreError(
+                    f"The artifact {name!r} is cut off: its file {path} has not {size_bytes} bytes."
+                )
+            file.write(header)
+            file.seek(size_bytes, os.SEEK_CUR)
+            file.write(trailer)
+        key = self._blobs.save_file(path)
         size_bytes += len(header) + len(trailer)
         return self.refer(name, key, _info(size_bytes, r_type, R_SERIALIZE))
 
@@ -373,7 +396,7 @@ class Encoded:
         """How the value can be had.
 
         ``"native"``: by `value`, and it is exactly what was stored. ``"r"``: by `r_bytes` or
-        `unpack_to`, from R. ``"python"``: by `value`, and R may have no exact form of it.
+        `r_file`, from R. ``"python"``: by `value`, and R may have no exact form of it.
 
         For an artifact of someone else (`encoding` is None) ``"r"`` means bytes that begin like
         an R serialization. If the run is one of the old R package, they are one or, rarely, a raw
@@ -411,14 +434,15 @@ class Encoded:
         span = self._span(data)
         return memoryview(data)[span.start : span.start + span.length]
 
-    def unpack_to(self, path: Path) -> int:
-        """Write the R `serialize()` bytes to a file, never all in memory; their number.
+    def r_file(self, unpacked: Unpacked) -> tuple[Path, int]:
+        """A file with the R `serialize()` bytes, not to be changed, and where they begin.
 
         Raises:
             ArtifactNotConvertible: If the artifact is not of kind ``"r"``.
         """
-        span = self._span(self.blobs.prefix(self.key, pickles.PREFIX_BYTES, self._what))
-        return self.blobs.copy_to(self.key, path, span, self._what)
+        path = unpacked.path(self.blobs, self.key, self._what)
+        with telling("read", path), open(path, "rb", buffering=0) as file:
+            return path, self._span(file.read(pickles.PREFIX_BYTES)).start
 
     def _span(self, prefix: bytes) -> Span:
         span = pickles.unwrap_r(prefix, self.size_bytes or None)

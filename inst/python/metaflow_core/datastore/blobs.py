@@ -28,7 +28,7 @@ from typing import Any, BinaryIO, cast
 
 from metaflow_core.datastore.storage import Storage
 from metaflow_core.errors import BlobCorrupted, BlobMissing
-from metaflow_core.files import LARGE_BYTES, Buffer, telling
+from metaflow_core.files import LARGE_BYTES, Buffer, chunks_of, telling
 
 try:
     _deflate: Any = importlib.import_module("isal.isal_zlib")
@@ -50,6 +50,9 @@ _CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
 _KEY = re.compile(r"[0-9a-f]{40}")
+_State = tuple[int, int, int]
+"""What tells that a file was changed: its inode, its size and the time of its last change."""
+
 _DAMAGE = (EOFError, BadGzipFile, zlib.error, _deflate.error)
 
 
@@ -79,14 +82,18 @@ class BlobStore:
     def __init__(self, storage: Storage, flow: str) -> None:
         self._storage = storage
         self._prefix = f"{flow}/data/"
+        self._verified: dict[str, _State] = {}
 
     def save(self, parts: Sequence[Buffer]) -> str:
         """Store the joined *parts*, unless they are stored; their key."""
         return self._save(_Parts([memoryview(part).cast("B") for part in parts]))
 
-    def save_file(self, header: bytes, path: Path, trailer: bytes) -> str:
-        """Store a file's bytes between *header* and *trailer*, never all in memory; their key."""
-        return self._save(_FileParts(header, path, trailer))
+    def save_file(self, path: Path) -> str:
+        """Store a file's bytes, never all in memory; their key.
+
+        The file itself may become the blob: nobody may change it any more.
+        """
+        return self._save(_File(path))
 
     def exists(self, key: str) -> bool:
         """Whether there is a blob of this key."""
@@ -128,8 +135,32 @@ class BlobStore:
             except _DAMAGE as error:
                 raise self._corrupted(key, what) from error
 
-    def copy_to(self, key: str, path: Path, part: Span | None = None, what: str = "") -> int:
-        """Write a blob's content, or a part of it, to a file, never all in memory.
+    def raw_file(self, key: str, what: str = "") -> Path | None:
+        """The file on this machine that holds a blob's content as it is, verified.
+
+        None if the blob is compressed or is not on this machine. A file that has not changed
+        since it was written or verified here is not read again.
+
+        Raises:
+            BlobMissing: If there is no such blob.
+            BlobCorrupted: If what is there is not what the key says.
+        """
+        path = self._storage.local_path(self._place(key))
+        if path is None:
+            return None
+        with self._open(key, what) as body:
+            if body.read(2) == _GZIP_MAGIC:
+                return None
+            state = _state(os.fstat(body.fileno()))
+            if self._verified.get(key) != state:
+                body.seek(0)
+                if file_digest(cast(Any, body), "sha1").hexdigest() != key:
+                    raise self._corrupted(key, what)
+                self._verified[key] = state
+        return path
+
+    def copy_to(self, key: str, path: Path, what: str = "") -> int:
+        """Write a blob's content to a file, never all in memory.
 
         The file is there afterwards only if the whole blob is what its key says.
 
@@ -143,7 +174,7 @@ class BlobStore:
         with self._open(key, what) as body:
             for content in _readings(body):
                 with suppress(*_DAMAGE):
-                    digest, size_bytes = _copy(content, path, part)
+                    digest, size_bytes = _copy(content, path)
                     if digest == key:
                         return size_bytes
         path.unlink(missing_ok=True)
@@ -185,13 +216,8 @@ class BlobStore:
         """Where a blob is, for people."""
         return f"{self._storage.root}/{self._place(key)}"
 
-    def _save(self, source: _Parts | _FileParts) -> str:
-        digest = sha1()
-        size_bytes = 0
-        for chunk in source.chunks():
-            digest.update(chunk)
-            size_bytes += len(chunk)
-        key = digest.hexdigest()
+    def _save(self, source: _Parts | _File) -> str:
+        key, size_bytes = source.digest()
         place = self._place(key)
         if self._storage.exists(place):
             return key
@@ -200,9 +226,14 @@ class BlobStore:
             return key
         raw = not _saves_enough(source.sample())
         self._mark(place, raw)
-        body = source.chunks() if raw else _deflated(source.chunks())
-        if not self._storage.save(place, body, overwrite=False):
+        if raw:
+            is_stored = source.store(self._storage, place)
+        else:
+            is_stored = self._storage.save(place, _deflated(source.chunks()), overwrite=False)
+        if not is_stored:
             self._agree(place)
+        elif raw and (path := self._storage.local_path(place)) is not None:
+            self._verified[key] = _state(path.stat())
         return key
 
     def _mark(self, place: str, raw: bool) -> None:
@@ -258,6 +289,15 @@ class _Parts:
 
     parts: Sequence[memoryview]
 
+    def digest(self) -> tuple[str, int]:
+        digest = sha1()
+        for part in self.parts:
+            digest.update(part)
+        return digest.hexdigest(), sum(map(len, self.parts))
+
+    def store(self, storage: Storage, place: str) -> bool:
+        return storage.save(place, self.chunks(), overwrite=False)
+
     def chunks(self) -> Iterator[memoryview]:
         for part in self.parts:
             for start in range(0, len(part), _CHUNK_BYTES):
@@ -270,20 +310,20 @@ class _Parts:
 
 
 @dataclass(frozen=True)
-class _FileParts:
-    """Content that is in a file, between a few bytes."""
+class _File:
+    """Content that is in a file."""
 
-    header: bytes
     path: Path
-    trailer: bytes
+
+    def digest(self) -> tuple[str, int]:
+        with telling("read", self.path), open(self.path, "rb", buffering=0) as file:
+            return file_digest(cast(Any, file), "sha1").hexdigest(), file.tell()
+
+    def store(self, storage: Storage, place: str) -> bool:
+        return storage.take(place, self.path)
 
     def chunks(self) -> Iterator[bytes]:
-        yield self.header
-        # The reader is told about the file: the storage would take the error for its own.
-        with telling("read", self.path), open(self.path, "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                yield chunk
-        yield self.trailer
+        return chunks_of(self.path)
 
     def sample(self) -> Buffer:
         with telling("read", self.path), open(self.path, "rb", buffering=0) as file:
@@ -314,16 +354,15 @@ def _readings(body: BinaryIO) -> Iterator[BinaryIO]:
     yield body
 
 
-def _copy(content: BinaryIO, path: Path, part: Span | None) -> tuple[str, int]:
-    """Copy (a part of) *content*; the sha1 of all of it, and how many bytes were written."""
+def _copy(content: BinaryIO, path: Path) -> tuple[str, int]:
+    """Copy *content*; its sha1, and how many bytes it has."""
     digest = sha1()
-    start = 0 if part is None else part.start
-    end = None if part is None else part.start + part.length
-    at = 0
     with telling("write", path), open(path, "wb") as file:
         while chunk := content.read(_CHUNK_BYTES):
             digest.update(chunk)
-            stop = len(chunk) if end is None else max(0, end - at)
-            file.write(memoryview(chunk)[max(0, start - at) : stop])
-            at += len(chunk)
+            file.write(chunk)
         return digest.hexdigest(), file.tell()
+
+
+def _state(stat: os.stat_result) -> _State:
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -45,6 +45,10 @@ class LocalStorage:
         """See `Storage.save`; of several writers that do not overwrite, one gets True."""
         return self._files.write(key, chunks, exclusive=not overwrite)
 
+    def take(self, key: str, path: Path) -> bool:
+        """See `Storage.take`; there is a copy only if *path* is on another disk."""
+        return self._files.take(key, path)
+
     def load(self, key: str) -> bytes:
         """See `Storage.load`."""
         return self._files.read(key)

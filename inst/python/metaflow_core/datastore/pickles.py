@@ -48,6 +48,10 @@ _WRAPPED = re.compile(
     re.DOTALL,
 )
 _TRAILER = b"\x94\x85\x94R\x94."
+
+ROOM_BYTES = len(_BYTEARRAY) + 11
+"""How many bytes before R `serialize()` bytes in a file make it a pickle, see `wrap_r_file`."""
+
 _REST_BYTES = {
     3: {len(b"q\0\x85q\0Rq\0."), len(b"\x85R.")},
     4: {len(_TRAILER), len(b"\x85R.")},
@@ -67,6 +71,11 @@ def dumps_native(value: Any) -> bytes:
     """
     _check_native(value)
     return pickle.dumps(value, PROTOCOL)
+
+
+def wrap_r_file(size_bytes: int) -> tuple[bytes, bytes]:
+    """As `wrap_r`, but what is put before always has `ROOM_BYTES`."""
+    return b"\x80\x04" + _BYTEARRAY + b"\x8e" + struct.pack("<Q", size_bytes), _TRAILER
 
 
 def wrap_r(size_bytes: int) -> tuple[bytes, bytes]:

@@ -28,6 +28,13 @@ class Storage(Protocol):
         """Store the joined *chunks*; False if the key exists and *overwrite* is not asked for."""
         ...
 
+    def take(self, key: str, path: Path) -> bool:
+        """Store a file's bytes, or the file itself; False if the key exists.
+
+        Nobody may change the file any more.
+        """
+        ...
+
     def load(self, key: str) -> bytes:
         """The bytes under *key*. Raises KeyError if there are none."""
         ...

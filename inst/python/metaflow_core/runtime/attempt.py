@@ -18,14 +18,18 @@ from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.datastore import pickles
 from metaflow_core.datastore.attempts import AttemptWriter
 from metaflow_core.errors import MetaflowError, StoreError, WorkerError
+from metaflow_core.files import telling
 from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
 from metaflow_core.model.task import Failure, ForeachFrame, Outcome
 from metaflow_core.runtime import seeds
 from metaflow_core.runtime.context import RunContext
+from metaflow_core.runtime.items import ITEMS_LIMIT_BYTES, SerializedItems
 from metaflow_core.runtime.logs import TaskLog
 from metaflow_core.runtime.tasks import (
+    FOREACH_ITEMS,
     RUN_ARTIFACTS,
     FinishedTask,
+    Level,
     Place,
     Stored,
     inherited,
@@ -34,6 +38,9 @@ from metaflow_core.runtime.tasks import (
 
 TIMEOUT_GRACE_S = 5.0
 """How long a worker that took too long has to end by itself."""
+
+_GATHERED_BYTES = 1 << 20
+"""How much of the artifacts of a join's inputs is sent at once."""
 
 _Written = TypeVar("_Written")
 
@@ -121,9 +128,11 @@ class Attempt:
         match message["type"]:
             case "get":
                 self._answer({"type": "artifact", **self._get(message)})
+            case "gather":
+                self._answer({"type": "artifacts", "artifacts": self._gather(message)})
             case "objects":
-                stored = self.place.parents[message["index"]].stored
-                self._answer({"type": "objects", "objects": dict(self._visible(stored).objects)})
+                found = [self._visible(p.stored).objects for p in self._inputs(message["index"])]
+                self._answer({"type": "objects", "objects": [dict(each) for each in found]})
             case "result":
                 self._result = message
 
@@ -169,6 +178,8 @@ class Attempt:
             "payload": str(run.payload_path),
             "spool": str(self._spool),
             "inline_limit_bytes": INLINE_LIMIT_BYTES,
+            "room_bytes": pickles.ROOM_BYTES,
+            "items_limit_bytes": ITEMS_LIMIT_BYTES,
             "step": step.name,
             "is_join": step.is_join,
             "foreach": step.foreach,
@@ -195,10 +206,7 @@ class Attempt:
                 }
                 for frame in self.place.frames
             ],
-            "inputs": [
-                {"step": p.key.step, "index": p.key.indexes[-1:] or None, "task_id": p.task_id}
-                for p in (self.place.parents if step.is_join else ())
-            ],
+            "inputs": _input_columns(self.place.parents) if step.is_join else None,
             "seed": seeds.stream(run.seed, self.place.key),
             "environment": dict(self._policy.environment),
             "print_error": self._policy.print_exception or not self._policy.catches,
@@ -209,18 +217,53 @@ class Attempt:
             self._worker.send(message)
 
     def _get(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        name = message["name"]
         match message["from"]:
             case "input":
-                stored = self.place.parents[message["index"]].stored
+                return self._get_from(self.place.parents[message["index"]].stored, message["name"])
             case "foreach":
-                stored = self.place.levels[message["index"]].source
+                level = self.place.levels[message["index"]]
+                # What has no items, or cannot be read, is told by the artifact itself.
+                with contextlib.suppress(KeyError, MetaflowError):
+                    return self._get_item(level)
+                return self._get_from(level.source, level.frame.var)
             case _:
-                stored = self._start
+                return self._get_from(self._start, message["name"])
+
+    def _get_item(self, level: Level) -> dict[str, Any]:
+        frame, items = level.frame, self._run.items
+        item = items.item(level.source, frame.var, frame.index, str(self._pathspec))
+        answer = {"found": True, "name": frame.var, "is_item": True}
+        if not isinstance(item, memoryview):
+            return {**answer, "kind": "native", "value": item}
+        if len(item) <= INLINE_LIMIT_BYTES:
+            return {**answer, "kind": "r", "bytes": item}
+        path = self._spool / f"item-{len(self.place.levels)}-{frame.step}"
+        with telling("write", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(item)
+        return {**answer, "kind": "r", "path": str(path), "offset": 0}
+
+    def _gather(self, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The artifact of the first inputs that are asked for, as many as a message holds."""
+        name, size_bytes = message["name"], 0
+        answers: list[dict[str, Any]] = []
+        for parent in self._inputs(message["index"]):
+            answers.append(self._get_from(parent.stored, name))
+            size_bytes += parent.stored.info.get(name, {}).get("size") or 0
+            if size_bytes >= _GATHERED_BYTES:
+                break
+        return answers
+
+    def _inputs(self, indexes: int | list[int]) -> list[FinishedTask]:
+        # An R vector of length one is a scalar on the wire.
+        indexes = indexes if isinstance(indexes, list) else [indexes]
+        return [self.place.parents[index] for index in indexes]
+
+    def _get_from(self, stored: Stored, name: str) -> dict[str, Any]:
         if name not in stored.objects:
             return {"found": False, "name": name}
         encoded = stored.encoded(name, self._run.store, str(self._pathspec))
-        answer = encode_for_r(encoded, self._spool, INLINE_LIMIT_BYTES)
+        answer = encode_for_r(encoded, self._run.unpacked, INLINE_LIMIT_BYTES)
         return {"found": True, "name": name, **answer}
 
     # What is kept
@@ -250,6 +293,7 @@ class Attempt:
             # As in stock Metaflow: it tells those that failed from those that did not.
             self._writer.save_native(self._policy.catch_var, None)
         self._write_framework(ok=True, success=True, outcome=decided, values=values)
+        self._write_items(outcome.get("items"))
         return self._finished(decided, values)
 
     def _finished(self, outcome: Outcome, values: list[str]) -> FinishedTask:
@@ -322,12 +366,29 @@ class Attempt:
             case "native":
                 self._writer.save_native(name, artifact.get("value"))
             case "r":
-                data = artifact.get("bytes")
-                source = data if data is not None else Path(artifact["path"])
-                self._writer.save_r(name, source, artifact.get("r_type") or "")
+                self._write_r(name, artifact)
             case "reference":
                 stored = self.place.parents[artifact["index"]].stored
                 self._writer.refer(name, stored.objects[name], stored.info.get(name, {}))
+
+    def _write_r(self, name: str, artifact: Mapping[str, Any]) -> None:
+        data, r_type = artifact.get("bytes"), artifact.get("r_type") or ""
+        if data is not None:
+            self._writer.save_r(name, data, r_type)
+        else:
+            size_bytes = int(artifact["size_bytes"])
+            self._writer.save_r_file(name, Path(artifact["path"]), size_bytes, r_type)
+
+    def _write_items(self, items: Mapping[str, Any] | None) -> None:
+        """Store the items of a split as its tasks will ask for them."""
+        if items is None:
+            return
+        sizes, data = items["sizes"], items.get("bytes")
+        if data is None:
+            with telling("read", items["path"]):
+                data = Path(items["path"]).read_bytes()
+        cut = SerializedItems(sizes if isinstance(sizes, list) else [sizes], data)
+        self._writer.save_pickle(FOREACH_ITEMS, cut.dumps(), "<class 'tuple'>")
 
     def _write_framework(
         self,
@@ -402,6 +463,16 @@ class Attempt:
     def _new_writer(self) -> AttemptWriter:
         run, step, task = self._pathspec.parts[1:]
         return self._run.store.writer(run, step, task, self.number)
+
+
+def _input_columns(parents: Sequence[FinishedTask]) -> dict[str, Any]:
+    """What a join is told of its inputs, as columns: there may be thousands."""
+    indexes = [p.key.indexes[-1] if p.key.indexes else None for p in parents]
+    return {
+        "step": wire.Vector([p.key.step for p in parents]),
+        "index": wire.Vector(indexes, kind=int),
+        "task_id": wire.Vector([p.task_id for p in parents]),
+    }
 
 
 def save_foreach_stack(writer: AttemptWriter, frames: Sequence[ForeachFrame]) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from metaflow_core.datastore.attempts import FlowDatastore
+from metaflow_core.datastore.unpacked import Unpacked
 from metaflow_core.decorators.base import TaskPolicy
 from metaflow_core.metadata.provider import Identity, MetadataProvider
 from metaflow_core.model.flow import Flow
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.runtime.console import Console
+from metaflow_core.runtime.items import ForeachItems
 from metaflow_core.runtime.tasks import FinishedTask
 
 
@@ -53,3 +56,13 @@ class RunContext:
     origin_run_id: str | None = None
     max_num_splits: int = 100
     foreach_value_chars: int = 30
+
+    @cached_property
+    def items(self) -> ForeachItems:
+        """The items that the tasks of a foreach ask for."""
+        return ForeachItems(self.store)
+
+    @cached_property
+    def unpacked(self) -> Unpacked:
+        """Where the tasks of the run read large artifacts."""
+        return Unpacked(self.spool_root / "blobs")

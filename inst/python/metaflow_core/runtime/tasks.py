@@ -13,6 +13,9 @@ from metaflow_core.model.task import ForeachFrame, Outcome, TaskKey
 FLOW_NAME = "name"
 """Artifact that holds the flow's name in every task, as in stock Metaflow."""
 
+FOREACH_ITEMS = "_foreach_items"
+"""Artifact of a task that fans out: the items as R serialized each, if they are not native."""
+
 RUN_ARTIFACTS = (FLOW_NAME, "_graph_info", "_configs_processed")
 """Artifacts of ``_parameters`` that every task repeats."""
 
@@ -25,6 +28,7 @@ TASK_ARTIFACTS = (
     "_foreach_var",
     "_foreach_num_splits",
     "_foreach_values",
+    FOREACH_ITEMS,
     "_exception",
     "_catch_exception",
     "_current_step",
@@ -63,7 +67,8 @@ class Stored:
 
     def only(self, names: Sequence[str]) -> Stored:
         """The same with some names only."""
-        return self.without([name for name in self.objects if name not in names])
+        kept = {name: self.objects[name] for name in names if name in self.objects}
+        return Stored(kept, {name: self.info[name] for name in kept if name in self.info})
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ def _new_level(key: TaskKey, foreach: str, parent: FinishedTask) -> Level:
         index=index,
         value=parent.values[index] if index < len(parent.values) else "",
     )
-    return Level(frame, parent.stored.only([foreach]))
+    return Level(frame, parent.stored.only([foreach, FOREACH_ITEMS]))
 
 
 def inherited(place: Place, parameters: Stored) -> Stored:

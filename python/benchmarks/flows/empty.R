@@ -1,4 +1,5 @@
-library(metaflow)
+# The least flow there is.
+library(metaflow, warn.conflicts = FALSE)
 
 metaflow("EmptyFlow") |>
   step(step = "start", next_step = "end") |>

@@ -1,0 +1,141 @@
+"""What large artifacts cost on their way from R to R."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.benchmark import FLOWS, Figure, Limit, Target, Workbench, benchmark
+from benchmarks.measure import cost_of
+
+_MATRIX_MB = 100.0
+_FRAME_MB = 33.8
+"""The data frame of ``flows/large.R`` as R serializes it, in megabytes."""
+
+_LEAST_CPU_S = 0.02
+"""CPU times are differences of whole commands; less than this cannot be told from nothing."""
+
+_PEER_SAVE_MB_PER_S = 30.0
+"""The stock Metaflow's save of a matrix of 100 MB (pickle, gzip level 3, sha1), as recorded."""
+
+
+@benchmark(
+    "matrix",
+    Target(
+        "save",
+        "save a matrix of 100 MB, CPU",
+        "MB/s",
+        must=Limit(400, at_least=True),
+        aim=Limit(1 / 1.3, "ratio", at_least=True),
+        reference="serialize+sha1",
+    ),
+    Target(
+        "load",
+        "load it, CPU",
+        "MB/s",
+        must=Limit(400, at_least=True),
+    ),
+)
+def matrix(bench: Workbench) -> Mapping[str, Figure]:
+    """A matrix of random doubles, which does not compress."""
+    save, load = _speeds(bench, "matrix", _MATRIX_MB)
+    return {"save": Figure(save, _MATRIX_MB / _least_save_s(bench)), "load": Figure(load)}
+
+
+@benchmark(
+    "frame",
+    Target(
+        "save",
+        "save a data frame of 1e6 rows, CPU",
+        "MB/s",
+        must=Limit(8, "ratio", at_least=True),
+        reference="stock's save",
+    ),
+    Target(
+        "load",
+        "load it, CPU",
+        "MB/s",
+        must=Limit(8, "ratio", at_least=True),
+        reference="stock's save",
+    ),
+)
+def frame(bench: Workbench) -> Mapping[str, Figure]:
+    """An integer, a double and a million different strings."""
+    save, load = _speeds(bench, "frame", _FRAME_MB)
+    peer = _stock_save_mb_per_s(bench)
+    return {"save": Figure(save, peer), "load": Figure(load, peer)}
+
+
+@benchmark(
+    "untouched",
+    Target("read", "read of an artifact that is passed on", "MB", must=Limit(0.5, "difference")),
+)
+def untouched(bench: Workbench) -> Mapping[str, Figure]:
+    """A run that is resumed after the step that made an artifact, which nobody looks at.
+
+    All that its processes read is compared with the same of an artifact that is no larger than a
+    number. The core's share is the session's.
+    """
+    large, small = (_read_mb(bench, size_mb) for size_mb in (1000 if bench.is_full else 200, 1e-5))
+    return {"read": Figure(large, small)}
+
+
+def _speeds(bench: Workbench, kind: str, size_mb: float) -> tuple[float, float]:
+    """CPU speed of save and of load in MB/s: each is a run that does it, less one that does not."""
+    nothing, save, load = (
+        bench.flow("large.R", kind=kind, do=todo).cpu_s for todo in ("nothing", "save", "load")
+    )
+    return size_mb / max(save - nothing, _LEAST_CPU_S), size_mb / max(load - save, _LEAST_CPU_S)
+
+
+def _least_save_s(bench: Workbench) -> float:
+    """CPU of serialize to a file, in R, and of sha1 over it."""
+    where = bench.directory()
+    file = where / "matrix"
+    script = FLOWS / "serialize_matrix.R"
+    wrote = cost_of(["Rscript", "--vanilla", script], where, {"BENCH_FILE": file})
+    started_s = time.process_time()
+    with file.open("rb") as written:
+        hashlib.file_digest(written, "sha1")
+    return float(wrote.output) + time.process_time() - started_s
+
+
+def _stock_save_mb_per_s(bench: Workbench) -> float:
+    """The same columns as lists in the stock Metaflow; as recorded where there is none."""
+    python = os.environ.get("METAFLOW_STOCK_PYTHON")
+    if not python:
+        return _PEER_SAVE_MB_PER_S
+    nothing, save = (
+        cost_of(
+            [python, FLOWS / "stock_frame.py", "run"],
+            bench.directory(),
+            {"BENCH_DO": todo, "USERNAME": "bench", "METAFLOW_SERVICE_URL": ""},
+        ).cpu_s
+        for todo in ("nothing", "save")
+    )
+    return _FRAME_MB / max(save - nothing, _LEAST_CPU_S)
+
+
+def _read_mb(bench: Workbench, size_mb: float) -> float:
+    """Megabytes that the resumed task and its session read."""
+
+    def make() -> Path:
+        where = bench.directory()
+        bench.flow("untouched.R", "run", "--run-id-file", "run_id", directory=where, mb=size_mb)
+        return where
+
+    origin = bench.once(f"artifact of {size_mb} MB", make)
+    words = ["resume", "carry", "--origin-run-id", (origin / "run_id").read_text()]
+    output = bench.flow("untouched.R", *words, directory=origin, mb=size_mb).output
+    return sum(map(int, re.findall(r"read-by-\w+ (\d+)", output))) / 1e6
+
+
+BENCHMARKS = (
+    matrix,
+    frame,
+    untouched,
+)
