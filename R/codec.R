@@ -77,7 +77,7 @@ NULL
 
 most_native_elements <- 1000
 
-# `value` as an artifact that can be put into a message: `list(kind, ...)`. With a `spool`, more than
+# `value` as an artifact that fits into a message: `list(kind, ...)`. With a `spool`, more than
 # `inline_limit_bytes` of serialized bytes go to a file in it, after `room_bytes` of zeros, and are
 # never all in memory.
 #
