@@ -77,8 +77,8 @@ NULL
 
 most_native_elements <- 1000
 
-# `value` as an artifact that can be put into a message: `list(kind, ...)`. With a `spool`, serialized
-# bytes of more than `inline_limit_bytes` go to a file in it, after `room_bytes` of zeros; they are
+# `value` as an artifact that fits into a message: `list(kind, ...)`. With a `spool`, more than
+# `inline_limit_bytes` of serialized bytes go to a file in it, after `room_bytes` of zeros, and are
 # never all in memory.
 #
 # Signals `metaflow_not_sendable` if the value is a handle of this process.

@@ -1,10 +1,10 @@
 # What a join sees: `inputs`, one read-only view for each task that it joins. As in `self`, a view
 # only names the state that holds what was loaded.
 
-# `tasks` is a list of vectors, `step`, `index` (may be NA) and `task_id`. `fetch` is that of `self`.
-# `gather(positions, name)` gives an artifact of several inputs, each as a list of one or NULL if the
-# input has none, and `objects(positions)` the content hashes of each one's artifacts by name;
-# `gather()` may answer for the first of the positions only.
+# `tasks` is a list of vectors, `step`, `index` (or NA) and `task_id`; `fetch` is that of `self`.
+# `gather(positions, name)` gives an artifact of several inputs, each as a list of one, or NULL if
+# the input has none; it may answer for the first of the positions only. `objects(positions)` gives
+# the content hashes of each one's artifacts by name.
 new_inputs <- function(tasks, fetch, gather, objects, where = "this join") {
   id <- register_state(paste("the inputs of", where), list(
     fetch = fetch, gather = gather, objects = objects,

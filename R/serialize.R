@@ -1,5 +1,5 @@
 # R values to bytes, and what cannot be turned into bytes. Large values go to a file and come from
-# one by `src/serialize.c`, in R's native format instead of XDR, which `unserialize()` reads as well.
+# one by `src/serialize.c`, in R's native format, which `unserialize()` reads as well as XDR.
 #
 # R serializes an external pointer (a database connection, a Python object) as a null pointer,
 # without a word. Many fitted models hold such pointers deep inside and rebuild them on use, so a

@@ -8,7 +8,8 @@ self_with <- function(artifacts = list(), parameters = character(), frames = lis
       self = artifacts, input = inputs[[index + 1]]$artifacts, foreach = foreach[[index + 1]]
     )
     if (!name %in% names(held)) abort_no_artifact(name, names(held), from)
-    if (from == "foreach") foreach_item(held[[name]], frames[[index + 1]]$index + 1) else held[[name]]
+    if (from != "foreach") return(held[[name]])
+    foreach_item(held[[name]], frames[[index + 1]]$index + 1)
   }
   self <- new_self(fetch, names(artifacts), parameters, frames, where = "task F/1/start/2")
   gather <- function(positions, name) {

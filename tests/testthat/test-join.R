@@ -71,7 +71,7 @@ test_that("gather_inputs() gives one artifact of all", {
   expect_snapshot(gather_inputs(list(), "x"), error = TRUE)
 })
 
-test_that("gather_inputs() asks again for what did not fit into a message, and for nothing twice", {
+test_that("gather_inputs() asks again for what did not fit, and for nothing twice", {
   inputs <- lapply(1:5, function(i) list(step = "fit", artifacts = list(x = i)))
   task <- do.call(branches, inputs)
   task$inputs[[1]]$x

@@ -1,5 +1,5 @@
 # Makes a large value, BENCH_KIND, and does with it what BENCH_DO says: nothing, save it, or save
-# and load it. Prints the megabytes of the value as R serializes it.
+# and load it.
 library(metaflow, warn.conflicts = FALSE)
 
 kind <- Sys.getenv("BENCH_KIND")

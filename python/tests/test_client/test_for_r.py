@@ -199,7 +199,7 @@ class TestTravelling:
 
         assert found["kind"] == "r"
         path = tmp_path / found["path"].rpartition("/")[2]
-        assert path.read_bytes() == data
+        assert path.read_bytes()[found["offset"] :].startswith(data)
 
     def test_what_python_wrote_travels_as_r_vectors(self, travel):
         found = travel("save_pickle", pickle.dumps(date(2024, 2, 29), 4), "date")
