@@ -58,7 +58,8 @@ load_core <- function() {
     {
       bridge <- reticulate::import_from_path("metaflow_core.bridge", path = path, convert = TRUE)
       # A package that the core needs and this Python has not is found now, not in the first answer.
-      bridge$load_operations()
+      missing <- bridge$missing_packages()
+      if (length(missing)) stop(sprintf("Python has no package %s.", toString(missing)))
       bridge
     },
     error = function(error) abort_no_python(error)

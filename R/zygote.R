@@ -16,8 +16,6 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   warm_up()
   # Each child makes its own: tempdir(check = TRUE) does where the one that it knows is not there.
   unlink(tempdir(), recursive = TRUE)
-  # What is old before the fork is not touched, and so not copied, by the children's collections.
-  gc()
   descriptors <- .Call(mf_serve_forks, control_fd)
   if (is.null(descriptors)) .Call(mf_exit, 0L)
   tempdir(check = TRUE)

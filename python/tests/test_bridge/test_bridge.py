@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import metaflow_core
-from metaflow_core import errors, wire
+from metaflow_core import bridge, errors, wire
 from metaflow_core.bridge import ask, ask_live, describe
 from metaflow_core.bridge.operations import OPERATIONS, Live, find_operation, operation
 
@@ -269,3 +269,10 @@ def test_only_what_is_needed_is_loaded(code, allowed, tmp_path):
 
     assert {m for m in loaded if m not in sys.stdlib_module_names} <= allowed
     assert not loaded & SLOW
+
+
+def test_a_package_that_python_does_not_have_is_named(monkeypatch):
+    assert bridge.missing_packages() == []
+
+    monkeypatch.setattr(bridge, "find_spec", lambda name: None if name == "isal" else object())
+    assert bridge.missing_packages() == ["isal"]

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from metaflow_core import wire
 from metaflow_core.bridge.operations import Live, find_operation
 from metaflow_core.errors import MetaflowError, RFailed, UsageError
+
+
+def missing_packages() -> list[str]:
+    """Packages that the core needs and this Python does not have."""
+    return [name for name in ("click", "isal") if find_spec(name) is None]
 
 
 def ask(op: str, question: bytes) -> bytearray:

@@ -10,7 +10,7 @@ from typing import Any
 OPERATIONS: dict[str, Callable[..., Any]] = {}
 """Operation name to function of plain keyword arguments that returns plain data."""
 
-_HOMES = {"command": "metaflow_core.bridge.run"}
+_HOMES = dict.fromkeys(("command", "version"), "metaflow_core.bridge.run")
 _CLIENT = "metaflow_core.bridge.client"
 """The module that registers an operation, imported when it is asked for; that of all others."""
 
