@@ -40,7 +40,9 @@ runs <- function(flow, tags = NULL, since = NULL, until = NULL, status = NULL, l
 #' @return A data frame with a row for each task, in the order of the graph and then of the foreach:
 #'   `pathspec`, `step`, `task_id`, `index` (position in the innermost foreach, counted from 0),
 #'   `status`, `attempt` (the last one, counted from 0), `created_at` and `finished_at` (UTC),
-#'   `duration_s`, `tags` (the user's, a list of character vectors), `message` (of its error).
+#'   `duration_s`, `cpu_s`, `peak_memory_bytes` (largest resident size), `exit_signal` (of the last
+#'   attempt; `NA` if not known or none), `tags` (the user's, a list of character vectors),
+#'   `message` (of its error).
 #' @inheritSection metaflow_object Errors
 #' @seealso [runs()], [run_client], [step_client]
 #' @examplesIf metaflow:::has_core()

@@ -133,6 +133,18 @@ task_client <- R6::R6Class("TaskClient",
     #' @field successful `[logical(1)]` Whether it has ended well.
     successful = function() private$fact("successful"),
 
+    #' @field resources What the last attempt used: a list with `cpu_s` `[numeric(1)]` (CPU time, in
+    #'   seconds), `peak_memory_bytes` `[numeric(1)]` (largest resident size) and `exit_signal`
+    #'   `[integer(1)]` (of the signal that ended it). `NA` is what is not known, or did not happen.
+    resources = function() {
+      now <- private$now()
+      list(
+        cpu_s = now$cpu_s %||% NA_real_,
+        peak_memory_bytes = as.numeric(now$peak_memory_bytes %||% NA),
+        exit_signal = now$exit_signal %||% NA_integer_
+      )
+    },
+
     #' @field code What was run, as it was then: a list with `functions` (the step functions by
     #'   name), `helpers`, `packages`, and `script` (`path` and `lines`); for a run that was not
     #'   made with this package, about its code package; `NULL` if there is none.

@@ -7,16 +7,24 @@
 worker_main <- function(core_pid, read_fd, write_fd) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
-  status <- serve_attempt(list(input = read_fd, output = write_fd))
+  status <- serve_attempt(list(input = read_fd, output = write_fd), peak_memory_bytes)
   quit(save = "no", status = status, runLast = FALSE)
 }
 
 # Serves one attempt on a channel, two file descriptors; its exit status.
-serve_attempt <- function(channel) {
+# `peak` tells the largest resident size of this process, where the system's account is too large.
+serve_attempt <- function(channel, peak = function() NULL) {
   task <- receive(channel)
   result <- run_attempt(task, channel)
-  send(channel, c(list(type = "result"), result))
+  send(channel, c(list(type = "result"), result, list(peak_memory_bytes = peak())))
   if (result$ok) 0L else 1L
+}
+
+# Largest resident size of this process; NULL where the system does not say it.
+peak_memory_bytes <- function(status = "/proc/self/status") {
+  lines <- if (file.exists(status)) readLines(status, warn = FALSE)
+  peak <- grep("^VmHWM:", lines, value = TRUE)
+  if (length(peak)) 1024 * as.numeric(gsub("\\D", "", peak))
 }
 
 # Runs the step of `task`. Returns `ok`, `artifacts`, `removed`, `outcome` and `failure`.

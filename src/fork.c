@@ -19,17 +19,22 @@ extern SEXP mf_unserialize(SEXP path, SEXP offset);
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
 
-extern Rboolean R_isForkedChild;
+/* Ends this process and does nothing else. */
+#ifdef __linux__
+#define leave quick_exit
+#else
+#define leave _exit
+#endif
 
 enum { FDS_PER_TASK = 4 };
 
@@ -53,15 +58,6 @@ typedef struct {
 static Child *children = NULL;
 static size_t n_children = 0, room = 0;
 static int child_signal[2] = {-1, -1};
-
-/* _exit() by its number: R's check takes the name for a way to end the user's session. */
-static void end_process(int status) {
-#ifdef SYS_exit_group
-  syscall(SYS_exit_group, status);
-#else
-  syscall(SYS_exit, status);
-#endif
-}
 
 static void on_child_signal(int number) {
   int saved = errno;
@@ -141,12 +137,11 @@ static int take_request(int control, Request *request, int *fds) {
 }
 
 static void become_task(int control, pid_t parent, const int *fds) {
-  R_isForkedChild = 1;
   signal(SIGCHLD, SIG_DFL);
   setpgid(0, 0);
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) end_process(125); /* it ended before the line above */
+  if (getppid() != parent) leave(125); /* it ended before the line above */
 #else
   (void)parent;
 #endif
@@ -189,7 +184,6 @@ SEXP mf_serve_forks(SEXP control_fd) {
     Request request;
     int fds[FDS_PER_TASK];
     if (!take_request(control, &request, fds)) return R_NilValue;
-    /* What is buffered here must not be written again by the child. */
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
@@ -214,16 +208,21 @@ SEXP mf_serve_forks(SEXP control_fd) {
 SEXP mf_end_with(SEXP core_pid) {
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != asInteger(core_pid)) end_process(125); /* it ended before the line above */
+  if (getppid() != asInteger(core_pid)) leave(125); /* it ended before the line above */
 #endif
   return R_NilValue;
 }
 
-/* Ends a forked child without R's own end, which would run the parent's finalizers and remove its
- * temporary directory. */
+/* Runs what was registered with reg.finalizer(onexit = TRUE). */
+SEXP mf_run_finalizers(void) {
+  R_RunExitFinalizers();
+  return R_NilValue;
+}
+
+/* Ends this process without R's own end. */
 SEXP mf_exit(SEXP status) {
   fflush(NULL);
-  end_process(asInteger(status));
+  leave(asInteger(status));
   return R_NilValue;
 }
 
@@ -261,6 +260,7 @@ static const R_CallMethodDef calls[] = {
     {"mf_serve_forks", (DL_FUNC)&mf_serve_forks, 1},
     {"mf_end_with", (DL_FUNC)&mf_end_with, 1},
     {"mf_exit", (DL_FUNC)&mf_exit, 1},
+    {"mf_run_finalizers", (DL_FUNC)&mf_run_finalizers, 0},
     {"mf_read", (DL_FUNC)&mf_read, 2},
     {"mf_write", (DL_FUNC)&mf_write, 2},
     {"mf_serialize", (DL_FUNC)&mf_serialize, 4},

@@ -107,8 +107,15 @@ class Folder:
         return cls(path, temporary, str(parent))
 
     def environment(self, **more: str) -> dict[str, str]:
-        """The environment of every script: the caller's, with nothing of Metaflow but a user."""
-        kept = {name: v for name, v in os.environ.items() if not name.startswith("METAFLOW_")}
+        """The environment of every script: the caller's, with nothing of Metaflow but a user.
+
+        And how tasks are kept apart, so that all scripts can be run in each way.
+        """
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("METAFLOW_") or name == "METAFLOW_DEFAULT_ISOLATION"
+        }
         own = {
             "METAFLOW_USER": "tester",
             "METAFLOW_HOME": str(self.temporary.parent / "home"),

@@ -33,6 +33,9 @@ SETTINGS: dict[str, Setting] = {
     ),
     "METAFLOW_DATASTORE_SYSROOT_S3": Setting(None, "s3:// prefix that holds the datastore."),
     "METAFLOW_DEFAULT_DECOSPECS": Setting("", "Decorators for every step, separated by spaces."),
+    "METAFLOW_DEFAULT_ISOLATION": Setting(
+        "auto", "How tasks are kept apart on this machine: auto, fork or process."
+    ),
     "METAFLOW_TEMPDIR": Setting(None, "Directory for temporary files; by default the system's."),
     "METAFLOW_MAXIMUM_FOREACH_VALUE_CHARS": Setting(
         "30", "How many characters of a foreach item are kept for display."

@@ -123,12 +123,28 @@ def test_the_terminal_wins_over_the_script(terminal):
         (["--seed", "7"], {}, {"seed": 7}),
         ([], {"seed": 7.0}, {"seed": 7}),
         (["--on-error", "continue"], {}, {"on_error": "continue"}),
+        (["--isolation", "process"], {}, {"isolation": "process"}),
+        ([], {"isolation": "fork"}, {"isolation": "fork"}),
         ([], {"other_args": "--tag 'a b' --seed 7"}, {"tags": ("a b",), "seed": 7}),
         (["--seed", "8"], {"other_args": "--seed 7"}, {"seed": 8}),
     ],
 )
 def test_options_of_the_run(terminal, words, options, expected):
     assert terminal(FLOW, *words, **options).options == RunOptions(**expected)
+
+
+def test_isolation_has_a_setting(terminal, monkeypatch):
+    monkeypatch.setenv("METAFLOW_DEFAULT_ISOLATION", "process")
+
+    assert terminal(FLOW).options.isolation == "process"
+    assert terminal(FLOW, isolation="fork").options.isolation == "fork"
+
+
+def test_a_setting_of_isolation_that_there_is_not_is_told(terminal, monkeypatch):
+    monkeypatch.setenv("METAFLOW_DEFAULT_ISOLATION", "thread")
+
+    with pytest.raises(UsageError, match="METAFLOW_DEFAULT_ISOLATION is 'thread', and must be one"):
+        terminal(FLOW)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 
@@ -100,10 +101,16 @@ def test_the_signal_that_killed_a_worker_is_told(workshop, number):
 
 
 def test_what_a_worker_used_is_told(workshop):
-    end = workshop.run("used = bytearray(b'x') * 50_000_000").end
+    end = workshop.run("used = bytearray(b'x') * 400_000_000").end
 
-    assert end.peak_memory_bytes > 50_000_000
+    assert 400_000_000 < end.peak_memory_bytes < 600_000_000
     assert end.cpu_s > 0
+
+
+def test_the_size_of_this_process_is_not_taken_for_the_worker_s(workshop):
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+    assert workshop.run("").end.peak_memory_bytes < ours
 
 
 def test_workers_of_one_launcher_are_told_apart(workshop):

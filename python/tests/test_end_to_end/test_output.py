@@ -73,7 +73,7 @@ class TestHowAStepEnds:
         [
             ("quits", "ended with status 0 before the step was done"),
             ("shot", "signal 9"),
-            ("crashed", "SIGSEGV"),
+            ("crashed", "killed by signal 11 (SIGSEGV)"),
             ("connection", "`handle` cannot be stored"),
         ],
     )

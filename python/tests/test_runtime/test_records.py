@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
-from played_run import RError
+from played_run import Dies, RError
 
 from metaflow_core import __version__
+from metaflow_core.compute.launcher import Exit
 from metaflow_core.model.flow import Decorator, Flow, Parameter, Step
 from metaflow_core.model.task import ForeachFrame
 from metaflow_core.runtime.start import RunOptions
@@ -87,11 +89,31 @@ def test_the_files_of_a_task(stage):
         "0.runtime_stdout.log",
     }
     assert _record(stage, played, "start", "1", "0.DONE.lock") == ""
-    assert _record(stage, played, "start", "1", "0.runtime") == {
-        "return_code": 0,
-        "killed": False,
-        "success": True,
+
+
+def test_how_the_process_ended_and_what_it_used_is_recorded(stage):
+    def start(step):
+        raise Dies(Exit(None, signal.SIGKILL, cpu_s=0.25, peak_memory_bytes=3_000))
+
+    played = stage.play(LINEAR, {"start": start})
+
+    found = _record(stage, played, "start", "1", "0.runtime")
+    assert found.pop("duration_s") >= 0
+    assert found == {
+        "return_code": -9,
+        "killed": True,
+        "success": False,
+        "cpu_s": 0.25,
+        "peak_memory_bytes": 3_000,
     }
+
+
+def test_what_is_not_known_of_the_process_is_none(stage):
+    played = stage.play(LINEAR, {})
+
+    found = _record(stage, played, "start", "1", "0.runtime")
+    assert (found["return_code"], found["killed"], found["success"]) == (0, False, True)
+    assert found["peak_memory_bytes"] is None
 
 
 @pytest.mark.parametrize(
@@ -283,8 +305,5 @@ def test_a_failed_task_says_so_in_its_log(stage):
     played = stage.play(LINEAR, {"start": start})
 
     assert played.log("start", "stderr") == ["Task failed."]
-    assert _record(stage, played, "start", "1", "0.runtime") == {
-        "return_code": 1,
-        "killed": False,
-        "success": False,
-    }
+    found = _record(stage, played, "start", "1", "0.runtime")
+    assert (found["return_code"], found["killed"], found["success"]) == (1, False, False)

@@ -33,6 +33,8 @@ _TASK_COLUMNS = {
     "attempt": "attempt",
     "created_at": "started",
     "duration_s": "duration",
+    "cpu_s": "cpu",
+    "peak_memory_bytes": "memory",
     "message": "message",
 }
 
@@ -44,6 +46,9 @@ _INFO_LINES = (
     "created_at",
     "finished_at",
     "duration_s",
+    "cpu_s",
+    "peak_memory_bytes",
+    "exit_signal",
     "origin_run_id",
     "origin_pathspec",
     "parameters",
@@ -150,7 +155,7 @@ def _info(ctx: click.Context, pathspec: str, as_json: bool) -> None:
         return
     for name in _INFO_LINES:
         if facts.get(name) not in (None, []):
-            head = name.removesuffix("_s").replace("_", " ")
+            head = name.removesuffix("_s").removesuffix("_bytes").replace("_", " ")
             click.echo(f"{head + ':':<16}{_fact_text(name, facts[name])}")
     if facts.get("exception"):
         _print_exception(facts["exception"])
@@ -159,7 +164,9 @@ def _info(ctx: click.Context, pathspec: str, as_json: bool) -> None:
 def _fact_text(name: str, value: Any) -> str:
     if name.endswith("_at"):
         return time_text(value)
-    return duration_text(value) if name == "duration_s" else text(value)
+    if name.endswith("_bytes"):
+        return size_text(value)
+    return duration_text(value) if name.endswith("_s") else text(value)
 
 
 def _print_exception(exception: dict[str, Any]) -> None:

@@ -61,7 +61,6 @@ _RUN_OPTIONS: list[Callable[[], click.Option]] = [
     lambda: click.Option(
         ["--isolation"],
         type=click.Choice(ISOLATIONS),
-        default="auto",
         help="How tasks are kept apart on this machine.  [default: auto]",
     ),
 ]
@@ -290,8 +289,17 @@ def _run_options(options: dict[str, Any]) -> RunOptions:
         run_id_file=options["run_id_file"],
         seed=options["seed"],
         on_error=options["on_error"],
-        isolation=options["isolation"],
+        isolation=options["isolation"] or _default_isolation(),
     )
+
+
+def _default_isolation() -> str:
+    name = "METAFLOW_DEFAULT_ISOLATION"
+    isolation = config.get(name) or ISOLATIONS[0]
+    if isolation not in ISOLATIONS:
+        known = ", ".join(ISOLATIONS)
+        raise UsageError(f"The setting {name} is {isolation!r}, and must be one of {known}.")
+    return isolation
 
 
 def _greet(console: Console, flow: Flow) -> None:

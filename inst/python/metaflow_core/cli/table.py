@@ -67,4 +67,6 @@ _COLUMN_TEXT: dict[str, Any] = {
     "created_at": time_text,
     "finished_at": time_text,
     "duration_s": duration_text,
+    "cpu_s": duration_text,
+    "peak_memory_bytes": lambda size: "" if size is None else size_text(size),
 }

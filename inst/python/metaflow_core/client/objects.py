@@ -496,6 +496,27 @@ class Task(MetaflowObject[DataArtifact]):
         return None if ended is None else (ended - self.created_at).total_seconds()
 
     @property
+    def cpu_s(self) -> float | None:
+        """CPU time of the attempt, in seconds; None if it was not recorded."""
+        return self._runtime.get("cpu_s")
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """Largest resident size of the attempt; None if it was not recorded."""
+        return self._runtime.get("peak_memory_bytes")
+
+    @property
+    def exit_signal(self) -> int | None:
+        """Number of the signal that ended the attempt, or None."""
+        code = self._runtime.get("return_code", 0)
+        return -code if code < 0 else None
+
+    @property
+    def _runtime(self) -> Mapping[str, Any]:
+        """How the process of the attempt ended."""
+        return self._store.runtime(self._spec, self.current_attempt)
+
+    @property
     def current_attempt(self) -> int:
         """The attempt that this object looks at, by default the last one that was started."""
         if self._attempt is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from metaflow_core import config
 from metaflow_core.datastore import mflog
@@ -74,6 +76,11 @@ class Store:
             return datastore.reader(run, step, id, attempt)
         except TaskNotFound:
             return None
+
+    def runtime(self, task: Pathspec, attempt: int) -> Mapping[str, Any]:
+        """How the process of an attempt ended; empty if that is not recorded."""
+        run, step, id = task.parts[1:]
+        return self.datastore(task.flow).runtime(run, step, id, attempt)
 
     def logs(self, task: Pathspec, attempt: int, stream: str) -> list[bytes]:
         """What each source wrote to a stream of an attempt."""

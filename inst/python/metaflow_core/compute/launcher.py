@@ -18,7 +18,7 @@ class Exit:
         signal: Number of that signal, or None.
         fault: For a worker that the launcher ended by itself: the reason, a sentence; else "".
         cpu_s: User and system time, in seconds.
-        peak_memory_bytes: Largest resident size.
+        peak_memory_bytes: Largest resident size; 0 if it is not known.
     """
 
     code: int | None

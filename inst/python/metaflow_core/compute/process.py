@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -160,6 +161,8 @@ class ProcessWorker:
         self.label = f"pid {process.pid}"
         self._loop, self._process, self._channel = loop, process, channel
         self._on_end = on_end
+        # Until it runs R it is this process, whose size the system counts as its own.
+        self._least_known = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._listener: Listener | None = None
         self.has_ended = False
         self._process_fd = _process_fd(process.pid)
@@ -218,7 +221,8 @@ class ProcessWorker:
         self._channel.end()
         self._on_end(self)
         if self._listener is not None:
-            cpu_s, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+            cpu_s = usage.ru_utime + usage.ru_stime
+            peak = usage.ru_maxrss if usage.ru_maxrss > self._least_known else 0
             self._listener.on_exit(exit_of(status, cpu_s, peak, self._channel.fault))
         return True
 

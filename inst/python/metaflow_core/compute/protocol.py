@@ -39,7 +39,8 @@ From the worker:
             native or they are more than `items_limit_bytes`, else `list(sizes, ...)` with R
             `serialize()` bytes of one after the other in `bytes` or in the file `path`); if not ok,
             `failure`: `list(kind, message, call, classes, frames, condition)`, as in
-            `model.task.Failure`.
+            `model.task.Failure`; `peak_memory_bytes` (largest resident size, where the worker knows
+            it better than the system tells).
 
 How an artifact travels, by `kind`:
 

@@ -140,6 +140,15 @@ class FlowDatastore:
                 done.add(int(number))
         return begun, done
 
+    def runtime(self, run: str, step: str, task: str, attempt: int) -> Mapping[str, Any]:
+        """How an attempt's process ended (see `AttemptWriter.save_runtime`); empty if not told."""
+        key = AttemptPath(self.flow, run, step, task, attempt).key("runtime")
+        try:
+            record = json.loads(self.storage.load(key))
+        except (KeyError, ValueError):
+            return {}
+        return record if isinstance(record, dict) else {}
+
     def runs(self) -> Iterator[str]:
         """Ids of all runs that have stored something, in no order."""
         for name, is_folder in self.storage.list(self.flow):
@@ -287,9 +296,11 @@ class AttemptWriter:
             self._holds_data = self._save_json("data.json", record, overwrite=False)
         return self._holds_data and self._save_json("DONE.lock", "", overwrite=False)
 
-    def save_runtime(self, return_code: int, killed: bool, success: bool) -> None:
-        """Store how the attempt's process ended."""
-        record = {"return_code": return_code, "killed": killed, "success": success}
+    def save_runtime(
+        self, return_code: int, killed: bool, success: bool, **used: float | None
+    ) -> None:
+        """Store how the attempt's process ended, and what it *used*."""
+        record = {"return_code": return_code, "killed": killed, "success": success, **used}
         self._save_json("runtime", record)
 
     def save_log(self, source: str, stream: str, data: bytes) -> None:

@@ -119,7 +119,7 @@ class Attempt:
 
     def on_start(self, label: str) -> None:
         """Say that the task runs (see `Listener`)."""
-        self._label = label
+        self._label, self._started_at = label, time.time()
         self._log.prefix = f"{self.short} ({label})"
         self._run.console.line("Task is starting.", prefix=self._log.prefix)
 
@@ -150,6 +150,10 @@ class Attempt:
             ended = Failure("save", str(error))
         self._end(ended, how)
 
+    def _peak_memory_bytes(self, how: Exit) -> int | None:
+        """The worker's own word, if it lived to say it, is at least as good as the system's."""
+        return (self._result or {}).get("peak_memory_bytes") or how.peak_memory_bytes or None
+
     def _end(self, ended: FinishedTask | Failure, how: Exit | None) -> None:
         """Record how the attempt ended; *how* its worker did, if it had one."""
         if isinstance(ended, Failure):
@@ -163,7 +167,12 @@ class Attempt:
         if how is not None:
             with contextlib.suppress(MetaflowError):
                 self._writer.save_runtime(
-                    return_code=_return_code(how), killed=how.signal is not None, success=ok
+                    return_code=_return_code(how),
+                    killed=how.signal is not None,
+                    success=ok,
+                    cpu_s=round(how.cpu_s, 6),
+                    peak_memory_bytes=self._peak_memory_bytes(how),
+                    duration_s=round(time.time() - self._started_at, 6),
                 )
         if self._spool.exists():
             shutil.rmtree(self._spool, ignore_errors=True)
@@ -515,11 +524,11 @@ def _return_code(how: Exit) -> int:
 
 
 def _how_it_ended(how: Exit) -> str:
-    peak = f"{how.peak_memory_bytes / 1e9:.1f} GB"
+    peak = f" at {how.peak_memory_bytes / 1e9:.1f} GB" if how.peak_memory_bytes else ""
     if how.signal == signal.SIGKILL:
-        return f"The task was killed by signal 9 at {peak}: probably out of memory."
+        return f"The task was killed by signal 9{peak}: probably out of memory."
     if how.signal is not None:
-        return f"The task was killed by signal {how.signal} ({_name(how.signal)}) at {peak}."
+        return f"The task was killed by signal {how.signal} ({_name(how.signal)}){peak}."
     return f"The task's R process ended with status {how.code} before the step was done."
 
 

@@ -8,7 +8,7 @@ connection <- function(self) {
 
 explode <- function(self) {
   .Call <- NULL
-  tools::pskill(Sys.getpid(), tools::SIGSEGV)
+  tools::pskill(Sys.getpid(), 11)
   Sys.sleep(60)
 }
 

@@ -1,0 +1,61 @@
+# What would make a forked task behave otherwise than a fresh process is seen, and named.
+
+# A server on a port that nobody has.
+a_server <- function() {
+  for (port in 20000 + sample(40000, 100)) {
+    server <- try(serverSocket(port), silent = TRUE)
+    if (!inherits(server, "try-error")) return(server)
+  }
+  stop("no port is free")
+}
+
+test_that("a process without anything of the kind has no hazard", {
+  expect_null(connection_hazard(character()))
+  expect_null(device_hazard())
+  expect_null(process_hazard())
+  expect_null(package_hazards(c("stats", "cli")))
+})
+
+test_that("threads are counted", {
+  status <- withr::local_tempfile(lines = c("Name:\tR", "Threads:\t3", "VmHWM:\t  2048 kB"))
+
+  expect_equal(thread_hazard(status), "what the script loads has started threads (3 run)")
+  expect_equal(peak_memory_bytes(status), 2048 * 1024)
+  writeLines("Threads:\t1", status)
+  expect_null(thread_hazard(status))
+  expect_null(thread_hazard("/nowhere"))
+  expect_null(peak_memory_bytes("/nowhere"))
+})
+
+test_that("packages that do not survive a fork are named, each with the reason", {
+  found <- package_hazards(c("stats", "rJava", "data.table"))
+
+  expect_setequal(
+    found,
+    c(
+      "package data.table uses one thread after a fork",
+      "package rJava keeps a Java machine"
+    )
+  )
+})
+
+test_that("an open connection, device, socket or process is a hazard", {
+  path <- withr::local_tempfile()
+  connection <- file(path, "w")
+  expect_match(connection_hazard(), path, fixed = TRUE)
+  close(connection)
+
+  grDevices::pdf(NULL)
+  expect_equal(device_hazard(), "a graphics device is open")
+  grDevices::dev.off()
+
+  server <- a_server()
+  expect_equal(socket_hazard(-1L), "a network connection is open")
+  close(server)
+
+  job <- parallel::mcparallel(Sys.sleep(60))
+  expect_equal(process_hazard(), "what the script loads has started processes")
+  tools::pskill(job$pid, tools::SIGKILL)
+  suppressWarnings(parallel::mccollect(job))
+  expect_null(process_hazard())
+})
