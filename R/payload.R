@@ -180,7 +180,34 @@ free_names <- function(fun) {
     codetools::findGlobals(fun, merge = TRUE),
     error = function(error) all.names(body(fun), unique = TRUE)
   )
-  unique(c(found, quoted_names(body(fun)), quoted_names(as.call(c(quote(f), default_code(fun))))))
+  unique(c(
+    found, replaced_names(fun), quoted_names(body(fun)),
+    quoted_names(as.call(c(quote(f), default_code(fun))))
+  ))
+}
+
+# Names of which a function only ever replaces a part: `large[1] <- 0` takes `large` from outside,
+# though codetools holds it for a variable of the function's own.
+replaced_names <- function(fun) {
+  targets <- assignment_targets(body(fun))
+  in_part <- vapply(targets, is.call, NA)
+  names <- vapply(targets, function(target) {
+    while (is.call(target)) target <- target[[2]]
+    as.character(target)
+  }, "")
+  setdiff(names[in_part], c(names[!in_part], names(formals(fun))))
+}
+
+# What is assigned to anywhere in `code`, loop variables and arguments among it: names, and calls
+# for parts.
+assignment_targets <- function(code) {
+  if (!is.call(code)) return(list())
+  kind <- if (is.symbol(code[[1]])) as.character(code[[1]]) else ""
+  own <- switch(kind,
+    "<-" = , "=" = , "for" = list(code[[2]]),
+    "function" = lapply(names(code[[2]]), as.name)
+  )
+  c(own, unlist(lapply(as.list(code), assignment_targets), recursive = FALSE))
 }
 
 default_code <- function(fun) unname(Filter(is.call, as.list(formals(fun))))

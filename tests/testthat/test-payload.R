@@ -79,6 +79,22 @@ test_that("a handle in a closure's environment matters only if the function uses
   expect_type(with_handle(FALSE), "raw")
 })
 
+test_that("a value of which a function only replaces a part is taken from outside", {
+  fun <- function(self, given) {
+    total <- sum(outside[, 1])
+    outside[1, ] <- 0
+    own <- 1
+    own[2] <- 2
+    given$x <- 3
+    for (i in 1:2) i[1] <- 4
+    inner <- function(y) y[1] <- 5
+    self$total <- total
+  }
+
+  expect_equal(replaced_names(fun), "outside")
+  expect_true("outside" %in% free_names(fun))
+})
+
 test_that("a closure's environment travels with it", {
   fun <- local({
     value <- 42
