@@ -143,6 +143,10 @@ class TestBadEnds:
             assert 0 < error.cpu_s < 10
 
 
+def _run_auto(folder, script, **environment):
+    return folder.rscript(script, "run", "--isolation", "auto", **environment)
+
+
 class TestAuto:
     def test_a_package_that_a_step_uses_alone_has_all_its_threads(self, run_both):
         both = run_both("threads.R")
@@ -151,7 +155,7 @@ class TestAuto:
 
     def test_where_a_fork_would_differ_tasks_are_processes_and_the_run_says_why_once(self, folders):
         folder = folders["fork"]
-        auto = folder.rscript("threads.R", "run", ATTACHED="yes").expect(0)
+        auto = _run_auto(folder, "threads.R", ATTACHED="yes").expect(0)
         process = folder.rscript(
             "threads.R", "run", "--isolation", "process", ATTACHED="yes"
         ).expect(0)
@@ -163,7 +167,7 @@ class TestAuto:
 
     def test_what_the_script_itself_has_open_is_no_reason(self, folders, unused_port):
         folder = folders["fork"]
-        ended = folder.rscript("top_level.R", "run", PORT=unused_port).expect(0)
+        ended = _run_auto(folder, "top_level.R", PORT=unused_port).expect(0)
 
         assert NOTICE not in ended.out
         for step in ("start", "end"):
