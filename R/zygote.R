@@ -23,8 +23,8 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   end_fork(status)
 }
 
-# Ends a fork as `quit()` ends a fresh worker, at a third of its cost: devices are closed, finalizers
-# run, the temporary directory goes.
+# Ends a fork as `quit()` ends a fresh worker, at a third of its cost: devices are closed,
+# finalizers run, the temporary directory goes.
 end_fork <- function(status) {
   if (length(grDevices::dev.list())) grDevices::graphics.off()
   .Call(mf_run_finalizers)
