@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from metaflow_core.datastore import pickles
 from metaflow_core.datastore.blobs import BlobStore, Span
@@ -180,6 +180,20 @@ class FlowDatastore:
             return b""
 
 
+class Artifacts(Protocol):
+    """Artifacts by name: an attempt's, or those that a caller has chosen."""
+
+    @property
+    def objects(self) -> Mapping[str, str]:
+        """Artifact names to keys of their blobs."""
+        ...
+
+    @property
+    def info(self) -> Mapping[str, Mapping[str, Any]]:
+        """Artifact names to what is known about each."""
+        ...
+
+
 class AttemptWriter:
     """Stores what an attempt makes. Made by `FlowDatastore.writer`.
 
@@ -264,10 +278,10 @@ class AttemptWriter:
         self._info[name] = dict(info)
         return key
 
-    def take_over(self, origin: AttemptReader) -> None:
+    def take_over(self, origin: Artifacts) -> None:
         """Make all artifacts of another attempt artifacts of this one; no content is touched."""
-        self._objects.update(origin.objects)
-        self._info.update({name: dict(info) for name, info in origin.info.items()})
+        for name, key in origin.objects.items():
+            self.refer(name, key, origin.info.get(name, {}))
 
     def remove(self, name: str) -> None:
         """Forget an artifact; nothing happens if there is none of that name."""

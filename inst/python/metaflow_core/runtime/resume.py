@@ -150,8 +150,7 @@ class OriginRun:
         run_id, step, task_id = task.parts[1:]
         writer = run.store.writer(run_id, step, task_id, 0)
         writer.begin()
-        for name, key in stored.objects.items():
-            writer.refer(name, key, stored.info.get(name, {}))
+        writer.take_over(stored)
         writer.commit()
         run.metadata.register_artifacts(
             task,
