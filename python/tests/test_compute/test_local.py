@@ -8,6 +8,7 @@ import signal
 import pytest
 from workshop import Told
 
+from metaflow_core.compute import fork
 from metaflow_core.errors import WorkerError
 
 _SAYS_PARENT = "send(type='parent', pid=os.getppid())"
@@ -83,12 +84,62 @@ def test_auto_takes_processes_where_the_flow_cannot_be_loaded_and_says_why(works
 
 
 @pytest.mark.parametrize(("zygote", "why"), _CANNOT_LOAD)
-def test_a_fork_of_a_flow_that_cannot_be_loaded_is_a_worker_error(workshop, zygote, why):
-    launcher = workshop.launcher("", zygote=zygote, isolation="fork")
+def test_a_fork_of_a_flow_that_cannot_be_loaded_never_starts_and_says_why(workshop, zygote, why):
+    launcher, told = workshop.launcher("", zygote=zygote, isolation="fork"), [Told(), Told()]
+    for listener in told:
+        launcher.start(listener)
 
-    for _ in range(2):
-        with pytest.raises(WorkerError, match=why):
-            launcher.start(Told())
+    workshop.wait(*told)
+
+    assert all(why in t.end.fault and t.labels == [] for t in told)
+    with pytest.raises(WorkerError, match=why):
+        launcher.start(Told())
+
+
+_LOADS_FOR_EVER = "time.sleep(60)"
+
+
+@pytest.mark.parametrize("isolation", ["fork", "auto"])
+def test_a_worker_that_is_stopped_while_the_flow_is_loaded_ends_at_once(workshop, isolation):
+    launcher, told = workshop.launcher("", zygote=_LOADS_FOR_EVER, isolation=isolation), Told()
+
+    launcher.start(told).stop(grace_s=60)
+
+    assert workshop.wait(told).end.signal == signal.SIGTERM
+    assert told.labels == []
+
+
+def test_the_loop_goes_on_while_the_flow_is_loaded(workshop):
+    launcher, called = workshop.launcher("", zygote=_LOADS_FOR_EVER), []
+    launcher.start(Told())
+    workshop.loop.call_later(0.01, lambda: called.append(True))
+
+    workshop.until(lambda: called)
+
+
+def test_messages_wait_until_the_flow_is_loaded(workshop):
+    launcher = workshop.launcher("for _ in range(2): send(type='echo', text=receive()['text'])")
+    told = Told()
+    worker = launcher.start(told)
+    for text in ("first", "second"):
+        worker.send({"type": "say", "text": text})
+
+    assert [m["text"] for m in workshop.wait(told).messages] == ["first", "second"]
+
+
+def test_a_flow_that_takes_too_long_to_load_is_given_up(workshop, monkeypatch):
+    monkeypatch.setattr(fork, "_STARTUP_S", 0.01)
+    launcher = workshop.launcher(_SAYS_PARENT, zygote="print('loading'); " + _LOADS_FOR_EVER)
+
+    assert not _is_fork(_run(workshop, launcher))
+    assert "the flow could not be loaded: It took longer than 0.01 seconds" in workshop.said[0]
+
+
+def test_a_step_can_ask_for_a_fork_after_auto_has_decided_against_it(workshop):
+    launcher = workshop.launcher(_SAYS_PARENT, zygote="ready('a thread runs')")
+
+    assert not _is_fork(_run(workshop, launcher))
+    assert _is_fork(_run(workshop, launcher, "fork"))
 
 
 _SAYS_PARENT_AND_WAITS = _SAYS_PARENT + "\nif receive()['wait']: time.sleep(60)"
@@ -119,7 +170,7 @@ def test_when_the_zygote_has_died_auto_goes_on_with_processes(workshop):
     assert not _is_fork(workshop.wait(told[1]))
     assert workshop.said == [
         "Tasks run in fresh processes and not in forks: "
-        "the process that they are forked from has ended."
+        "the process that tasks are forked from has ended."
     ]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 
 import pytest
 from r_scripts import DEADLINE_S, Ended, wait_until
@@ -85,3 +86,40 @@ def test_a_line_appears_while_its_task_is_running(folder, resumed):
     (folder.path / "go").touch()
 
     assert "went on" in end_of(process, lines).expect(0).task_lines("wait")
+
+
+_SLOW_PACKAGE = """
+.onAttach <- function(libname, pkgname) {
+  if (nzchar(Sys.getenv("SLOW_TO_LOAD"))) {
+    writeLines("x", "loading")
+    Sys.sleep(600)
+  }
+}
+"""
+
+
+def _install_slow_package(folder):
+    source = folder.path / "slowpkg"
+    (source / "R").mkdir(parents=True)
+    (source / "DESCRIPTION").write_text("Package: slowpkg\nVersion: 1.0\n")
+    (source / "NAMESPACE").touch()
+    (source / "R" / "slow.R").write_text(_SLOW_PACKAGE)
+    (folder.path / "library").mkdir()
+    command = ["R", "CMD", "INSTALL", "--no-test-load", "-l", "library", "slowpkg"]
+    subprocess.run(command, cwd=folder.path, check=True, capture_output=True)
+
+
+def test_a_run_can_be_interrupted_while_its_packages_are_loaded(new_folder):
+    folder = new_folder("slow_to_load.R")
+    _install_slow_package(folder)
+    process = folder.start("slow_to_load.R", "run", "--isolation", "fork", merged=True)
+    lines = read_until(process, "):")
+    wait_until((folder.path / "loading").exists, "the package is being loaded")
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    ended = end_of(process, lines).expect(130)
+    assert "Workflow interrupted." in ended.out
+    assert "Task is starting." not in ended.out
+    wait_until(lambda: not folder.processes(), "every process has ended")
+    assert list(folder.temporary.iterdir()) == []

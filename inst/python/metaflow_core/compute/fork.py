@@ -35,6 +35,7 @@ cells and bytes as a small task never needs."""
 _FORKED, _ENDED = ord("F"), ord("X")
 _READY = b"ready "
 _LOG_TAIL_BYTES = 2000
+_HAS_ENDED = "The process that tasks are forked from has ended."
 _STARTUP_S = 300.0
 """How long the zygote may take to load the flow's packages and values."""
 
@@ -48,15 +49,23 @@ class Zygote:
         script: The R script that it runs.
         payload: What it loads before the first fork.
         log: File for what it prints meanwhile.
+        on_loaded: Called once it can fork, or is known to be unable to.
 
     Raises:
         WorkerError: If it cannot be started.
     """
 
-    def __init__(
-        self, loop: Loop, command: RCommand, script: Path, payload: Path, log: Path
+    def __init__(  # noqa: PLR0913 -- each is a fact of its own about the session
+        self,
+        loop: Loop,
+        command: RCommand,
+        script: Path,
+        payload: Path,
+        log: Path,
+        *,
+        on_loaded: Callable[[], object],
     ) -> None:
-        self._loop, self._log = loop, log
+        self._loop, self._log, self._on_loaded = loop, log, on_loaded
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         #: The same socket once more: a loop waits for a descriptor in one way only.
         self._requests_out = self._control.dup()
@@ -77,33 +86,15 @@ class Zygote:
         self._workers: dict[int, ForkedWorker] = {}
         self._requests: deque[tuple[int, WorkerEnds]] = deque()
         self._last_id = 0
-        self._hazards: str | None = None
-        self._problem = ""
-        self._is_gone = False
-
-    def wait_ready(self) -> str:
-        """Wait until it can fork; what would make a forked task differ, or "".
-
-        Raises:
-            WorkerError: If it ended instead; the sentence has the end of what it printed.
-        """
-        if self._problem:
-            raise WorkerError(self._problem)
-        if self._hazards is None:
-            self._control.settimeout(_STARTUP_S)
-            try:
-                said = self._control.recv(1 << 16)
-            except TimeoutError:
-                said = b""
-            if not said.startswith(_READY):
-                self.close()
-                self._problem = f"The flow could not be loaded: {self._log_tail()}"
-                raise WorkerError(self._problem)
-            self._hazards = said[len(_READY) :].decode("utf-8", "replace")
-            for end in (self._control, self._requests_out):
-                end.setblocking(False)
-            self._loop.on_readable(self._control.fileno(), self._read_answers)
-        return self._hazards
+        self.is_loading = True
+        #: Why it cannot fork, a sentence: it has ended; or "".
+        self.problem = ""
+        #: What would make a forked task behave otherwise than a fresh process, once it is known.
+        self.hazards = ""
+        for end in (self._control, self._requests_out):
+            end.setblocking(False)
+        loop.on_readable(self._control.fileno(), self._read_ready)
+        self._cancel_timeout = loop.call_later(_STARTUP_S, self._end_late)
 
     def fork(self, worker: ForkedWorker, ends: WorkerEnds) -> None:
         """Fork a worker, which gets *ends*; it is told when it has started and ended."""
@@ -113,21 +104,45 @@ class Zygote:
         if len(self._requests) == 1 and not self._send():
             self._loop.on_writable(self._requests_out.fileno(), self._send_rest)
 
-    @property
-    def is_gone(self) -> bool:
-        """Whether it has ended and can fork no more."""
-        return self._is_gone
-
     def close(self) -> None:
         """End it and all that it forked, and wait until they have ended."""
+        if self.problem:
+            return
+        self._cancel_timeout()
         for worker in list(self._workers.values()):
             worker.kill()
         self._close_sockets()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._is_gone = True
+        self.is_loading = False
+        self.problem = _HAS_ENDED
         self._tell_lost()
+
+    def _read_ready(self) -> None:
+        """It has loaded the flow, or has ended."""
+        said = _receive(self._control, 1 << 16)
+        if said is None:
+            return
+        if not said.startswith(_READY):
+            self.close()
+            self._give_up(self._log_tail())
+            return
+        self._cancel_timeout()
+        self.hazards = said[len(_READY) :].decode("utf-8", "replace")
+        self.is_loading = False
+        self._loop.forget(self._control.fileno())
+        self._loop.on_readable(self._control.fileno(), self._read_answers)
+        self._on_loaded()
+
+    def _end_late(self) -> None:
+        self.close()
+        self._give_up(f"It took longer than {_STARTUP_S:g} seconds.")
+
+    def _give_up(self, why: str) -> None:
+        """It has ended before it could fork."""
+        self.problem = f"The flow could not be loaded: {why}"
+        self._on_loaded()
 
     def _send(self) -> bool:
         """Send what can be sent; whether that was all."""
@@ -148,15 +163,9 @@ class Zygote:
             self._loop.forget(self._requests_out.fileno())
 
     def _read_answers(self) -> None:
-        while True:
-            try:
-                said = self._control.recv(_ANSWER.size)
-            except BlockingIOError:
-                return
-            except OSError:
-                said = b""
+        while (said := _receive(self._control, _ANSWER.size)) is not None:
             if len(said) != _ANSWER.size:
-                self._end()
+                self.close()  # it ended by itself: its forks end with it
                 return
             self._take(_ANSWER.unpack(said))
 
@@ -170,14 +179,9 @@ class Zygote:
             problem = f"The worker could not be forked: {os.strerror(status)}."
             self._workers.pop(number).ended(Exit(code=None, signal=None, fault=problem))
 
-    def _end(self) -> None:
-        """It ended by itself: its forks end with it."""
-        if not self._is_gone:
-            self.close()
-
     def _tell_lost(self) -> None:
         for worker in list(self._workers.values()):
-            worker.ended(Exit(None, None, "The process that tasks are forked from has ended."))
+            worker.ended(Exit(None, None, _HAS_ENDED))
         self._workers.clear()
         for _, ends in self._requests:
             ends.close()
@@ -191,6 +195,16 @@ class Zygote:
     def _log_tail(self) -> str:
         printed = self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
         return printed or f"R ended with status {self._process.returncode}."
+
+
+def _receive(end: socket.socket, most_bytes: int) -> bytes | None:
+    """The next packet; b"" at the end; None if there is nothing yet."""
+    try:
+        return end.recv(most_bytes)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
 
 
 class ForkedWorker:
@@ -254,37 +268,25 @@ class ForkLauncher:
 
     Args:
         loop: Where workers are waited for.
-        make_zygote: Starts the zygote; called once.
+        make_zygote: Starts the zygote.
     """
 
     def __init__(self, loop: Loop, make_zygote: Callable[[], Zygote]) -> None:
         self._loop, self._make_zygote = loop, make_zygote
         self._zygote: Zygote | None = None
 
-    def prepare(self) -> None:
-        """Start the zygote, which loads the flow meanwhile."""
+    def prepare(self) -> Zygote:
+        """The zygote, which is started now if it has not been, and then loads the flow."""
         if self._zygote is None:
             self._zygote = self._make_zygote()
-
-    def hazards(self) -> str:
-        """What would make a forked task behave otherwise than a fresh process, or "".
-
-        Raises:
-            WorkerError: If the flow cannot be loaded.
-        """
-        return self._ready().wait_ready()
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the zygote has ended, and nothing can be forked any more."""
-        return self._zygote is not None and self._zygote.is_gone
+        return self._zygote
 
     def start(self, listener: Listener) -> ForkedWorker:
-        """Start a worker for one attempt (see `Launcher`)."""
-        zygote = self._ready()
-        zygote.wait_ready()
-        if zygote.is_gone:
-            raise WorkerError("The process that tasks are forked from has ended.")
+        """Start a worker for one attempt, once the zygote has loaded the flow (see `Launcher`)."""
+        zygote = self.prepare()
+        assert not zygote.is_loading
+        if zygote.problem:
+            raise WorkerError(zygote.problem)
         try:
             return ForkedWorker(zygote, self._loop, listener)
         except OSError as error:
@@ -292,10 +294,6 @@ class ForkLauncher:
 
     def close(self) -> None:
         """End the zygote and all that it forked."""
-        if self._zygote is not None and not self._zygote.is_gone:
+        if self._zygote is not None:
             self._zygote.close()
-
-    def _ready(self) -> Zygote:
-        self.prepare()
-        assert self._zygote is not None
-        return self._zygote
+            self._zygote = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,6 +12,7 @@ from metaflow_core.compute.fork import ForkLauncher, Zygote
 from metaflow_core.compute.launcher import Listener, Worker
 from metaflow_core.compute.loop import Loop
 from metaflow_core.compute.process import ProcessLauncher, RCommand
+from metaflow_core.compute.waiting import WaitingWorker
 from metaflow_core.errors import WorkerError
 
 Isolation = Literal["auto", "fork", "process"]
@@ -45,22 +47,57 @@ class LocalLauncher:
         isolation: str,
         say: Callable[[str], None],
     ) -> None:
-        self._isolation, self._say = isolation, say
+        self._loop, self._isolation, self._say = loop, isolation, say
         log = Path(command.temporary_dir) / "zygote.log"
         self._process = ProcessLauncher(loop, command, scripts / "worker.R")
         self._fork = ForkLauncher(
-            loop, lambda: Zygote(loop, command, scripts / "zygote.R", payload, log)
+            loop,
+            lambda: Zygote(
+                loop, command, scripts / "zygote.R", payload, log, on_loaded=self._start_waiting
+            ),
         )
         self._auto: ProcessLauncher | ForkLauncher | None = None if CAN_FORK else self._process
+        #: Workers that start when the zygote has loaded the flow.
+        self._waiting: list[WaitingWorker] = []
 
     def prepare(self) -> None:
         """Start the zygote, or the first process (see `Launcher`)."""
-        wants_fork = self._isolation == "fork" or (self._isolation == "auto" and CAN_FORK)
-        (self._fork if wants_fork else self._process).prepare()
+        if self._needs_zygote(self._isolation):
+            self._fork.prepare()
+        else:
+            self._process.prepare()
 
     def start(self, listener: Listener, isolation: str | None = None) -> Worker:
         """Start a worker for one attempt (see `Launcher`)."""
-        match isolation or self._isolation:
+        way = isolation or self._isolation
+        if not (self._needs_zygote(way) and self._is_loading(way)):
+            return self._start(way, listener)
+        self._waiting.append(WaitingWorker(self._loop, listener, partial(self._start, way)))
+        return self._waiting[-1]
+
+    def close(self) -> None:
+        """End all workers that are left."""
+        waiting, self._waiting = self._waiting, []
+        for worker in waiting:
+            worker.close()
+        self._fork.close()
+        self._process.close()
+
+    def _needs_zygote(self, way: str) -> bool:
+        return way == "fork" or (way == "auto" and self._auto is not self._process)
+
+    def _is_loading(self, way: str) -> bool:
+        """Whether the zygote, started now if it has not been, still loads the flow."""
+        try:
+            return self._fork.prepare().is_loading
+        except WorkerError as error:
+            if way == "fork":
+                raise
+            self._give_up_forks(str(error))
+            return False
+
+    def _start(self, way: str, listener: Listener) -> Worker:
+        match way:
             case "fork":
                 return self._fork.start(listener)
             case "process":
@@ -68,27 +105,23 @@ class LocalLauncher:
             case _:
                 return self._chosen().start(listener)
 
-    def close(self) -> None:
-        """End all workers that are left."""
-        self._fork.close()
-        self._process.close()
+    def _start_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for worker in waiting:
+            worker.begin()
 
     def _chosen(self) -> ProcessLauncher | ForkLauncher:
         """What `"auto"` stands for, found out at the first task and when the zygote is gone."""
-        if self._auto is None or (self._auto is self._fork and self._fork.is_gone):
-            self._auto = self._fork if not self._obstacle() else self._process
+        if self._auto is not self._process:
+            zygote = self._fork.prepare()
+            was_forking, self._auto = self._auto is self._fork, self._fork
+            if obstacle := zygote.problem or ("" if was_forking else zygote.hazards):
+                self._give_up_forks(obstacle)
+        assert self._auto is not None
         return self._auto
 
-    def _obstacle(self) -> str:
-        """Why tasks should not be forked, which is told; or ""."""
-        if self._fork.is_gone:
-            obstacle = "the process that they are forked from has ended"
-        else:
-            try:
-                obstacle = self._fork.hazards()
-            except WorkerError as error:
-                obstacle = str(error)
-        if obstacle:
-            self._fork.close()
-            self._say(f"Tasks run in fresh processes and not in forks: {obstacle}.")
-        return obstacle
+    def _give_up_forks(self, obstacle: str) -> None:
+        self._auto = self._process
+        self._fork.close()
+        why = obstacle[:1].lower() + obstacle[1:].removesuffix(".")
+        self._say(f"Tasks run in fresh processes and not in forks: {why}.")

@@ -148,7 +148,7 @@ class Attempt:
             ended = self._failure(how) or self._save(self._finish)
         except (MetaflowError, OSError) as error:
             ended = Failure("save", str(error))
-        self._end(ended, how)
+        self._end(ended, how if self._label else None)
 
     def _peak_memory_bytes(self, how: Exit) -> int | None:
         """The worker's own word, if it lived to say it, is at least as good as the system's."""
@@ -282,7 +282,7 @@ class Attempt:
         if self._stopped is not None and not is_done:
             return self._stopped
         if how.fault:
-            return Failure("killed", how.fault)
+            return Failure("killed" if self._label else "start", how.fault)
         if self._result is None:
             return Failure("killed", _how_it_ended(how))
         if not self._result["ok"]:
