@@ -142,18 +142,18 @@ decide_foreach <- function(task, self) {
     )
   }
   most_chars <- task$foreach_value_chars %||% 30
-  labels <- lapply(seq_len(size), function(i) foreach_label(items, i, most_chars))
-  list(num_splits = size, values = labels, items = encode_items(items, size, task))
+  labels <- as.list(foreach_labels(items, most_chars))
+  list(num_splits = size, values = labels, items = encode_items(items, task))
 }
 
 # The items of a foreach one by one, so that no task has to load them all: `sizes`, and the bytes of
 # all in `bytes` or in the file `path`. NULL if the core can do it, or if they are too large.
-encode_items <- function(x, size, task) {
+encode_items <- function(x, task) {
   if (is_native(x)) return(NULL)
-  items <- vector("list", size)
+  items <- foreach_items(x)
   left_bytes <- task$items_limit_bytes %||% 0
-  for (i in seq_len(size)) {
-    items[[i]] <- to_bytes(foreach_item(x, i))
+  for (i in seq_along(items)) {
+    items[[i]] <- to_bytes(items[[i]])
     left_bytes <- left_bytes - length(items[[i]])
     if (left_bytes < 0) return(NULL)
   }

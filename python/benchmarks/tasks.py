@@ -130,7 +130,7 @@ def _until_first_s(printed: str) -> float:
     """Seconds from the end of the step that split to the first line that a task of it printed."""
     lines = printed.splitlines()
     split = next(line for line in lines if "/start/" in line and "finished" in line)
-    first = next(line for line in lines if "/work/" in line and line.endswith("task 1"))
+    first = next(line for line in lines if "/work/" in line and "] task " in line)
     return (_time(first) - _time(split)).total_seconds()
 
 
