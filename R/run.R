@@ -9,6 +9,9 @@
 #' # What it prints
 #'
 #' Each line that a task prints appears at once, with the time and `[run/step/task (pid n)]`. A
+#' foreach of 50 tasks or more says now and then how far it has come, such as
+#' `fit: 412 of 1000 done, 2 failed, 16 running, 95 tasks/s, about 6 s left`: on a terminal with
+#' colours in one line below all others, elsewhere in a line for each tenth, or every ten seconds. A
 #' run that fails ends with a short report: the step, its R error with file and line, what else
 #' was stopped, and the command that resumes it.
 #'

@@ -73,6 +73,11 @@ class VirtualLoop:
         yield
         self._on_signal = None
 
+    def run(self) -> None:
+        """Do all that is due, and will be."""
+        while self._soon or self._timers:
+            self.step()
+
     def interrupt(self) -> None:
         """The user presses Ctrl-C."""
         assert self._on_signal is not None

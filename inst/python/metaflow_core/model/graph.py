@@ -68,6 +68,11 @@ class Graph:
         """Number of foreach loops that a step's tasks stand in: the length of their `indexes`."""
         return sum(self.flow.steps[b.split].is_foreach for b in self.open_splits[step])
 
+    def foreach_around(self, step: str) -> str | None:
+        """The step whose foreach a step's tasks stand in, the innermost; None outside of one."""
+        around = (b.split for b in reversed(self.open_splits[step]))
+        return next((split for split in around if self.flow.steps[split].is_foreach), None)
+
     def branch_index(self, step: str) -> int:
         """Which input of its join the innermost branch around *step* is, counted from 0."""
         branch = self.open_splits[step][-1]

@@ -18,8 +18,15 @@ _BATCH_S = 0.05
 _COLOURS = {"time": "35", "head": "32", "error": "31", "": "39"}
 
 
+_ERASE = "\r\x1b[K"
+_WIDEST_STATUS = 79
+"""A longer line could fill two rows of a terminal, of which only one would be erased."""
+
+
 class BatchedEmit:
     """Hands text on a few times a second: what prints it, an R function, costs more than a line.
+
+    On a terminal it keeps a status below all text, which is erased before more text comes.
 
     Args:
         emit: Where text goes.
@@ -29,7 +36,8 @@ class BatchedEmit:
     def __init__(self, emit: Emit, loop: Loop) -> None:
         self._emit, self._loop = emit, loop
         self._texts: list[str] = []
-        self._stream = ""
+        self._stream = "stdout"
+        self._status = self._shown = ""
 
     def __call__(self, text: str, stream: str) -> None:
         """Keep *text* for a moment."""
@@ -40,11 +48,18 @@ class BatchedEmit:
             self._loop.call_later(_BATCH_S, self.flush)
         self._texts.append(text)
 
+    def status(self, text: str) -> None:
+        """Show *text* below all other, from the next flush on; "" shows nothing."""
+        self._status = text[:_WIDEST_STATUS]
+        self._loop.call_later(_BATCH_S, self.flush)
+
     def flush(self) -> None:
         """Hand on what there is."""
         texts, self._texts = self._texts, []
-        if texts:
-            self._emit("".join(texts), self._stream)
+        if texts or self._status != self._shown:
+            erase = _ERASE if self._shown else ""
+            self._emit("".join([erase, *texts, self._status]), self._stream)
+            self._shown = self._status
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +70,19 @@ class Console:
         emit: Where text goes.
         colour: Whether the console shows ANSI colours.
         quiet: Whether only the tasks' own output and errors are printed.
+        show_status: Shows a line below all others in place of the one before; None where this
+            cannot be done.
     """
 
     emit: Emit
     colour: bool = False
     quiet: bool = False
+    show_status: Callable[[str], None] | None = None
+
+    def status(self, text: str) -> None:
+        """Show *text* below all other lines, if that can be done."""
+        if self.show_status is not None:
+            self.show_status(text)
 
     def line(self, text: str, *, prefix: str = "", error: bool = False) -> None:
         """A line with the time and, for a task, ``[run/step/task (pid n)]``."""

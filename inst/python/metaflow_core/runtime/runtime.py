@@ -14,6 +14,7 @@ from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime.attempt import Attempt
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.heartbeat import Heartbeat
+from metaflow_core.runtime.progress import Progress
 from metaflow_core.runtime.resume import OriginRun
 from metaflow_core.runtime.tasks import FinishedTask, Place, place_of
 from metaflow_core.scheduler.events import (
@@ -75,6 +76,7 @@ class Runtime:
         self._lingering: list[Callable[[], None]] = []
         self.stopped: list[str] = []
         self._heartbeat = Heartbeat(run.pathspec, run.metadata, loop, self._state)
+        self._progress = Progress(run.console, loop, scheduler.tallies)
 
     def execute(self) -> FinishRun:
         """Run until nothing is left to do; how the run ended.
@@ -93,6 +95,7 @@ class Runtime:
             for attempt in self._running.values():
                 attempt.stop("stopped", "The run ended before its time.", grace_s=0)
             self._launcher.close()
+            self._progress.stop()
             self._heartbeat.stop(self._end.status if self._end else "failed")
         return self._end
 
@@ -111,8 +114,11 @@ class Runtime:
 
     def _drain(self) -> None:
         while self._events:
-            for action in self._scheduler.handle(self._events.popleft()):
+            event = self._events.popleft()
+            for action in self._scheduler.handle(event):
                 self._carry_out(action)
+            if isinstance(event, AttemptSucceeded | TaskCloned):
+                self._progress.watch(event.outcome.num_splits)
 
     def _carry_out(self, action: Action) -> None:
         match action:

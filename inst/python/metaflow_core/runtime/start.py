@@ -203,7 +203,10 @@ def run_flow(
     temporary = _temporary_folder()
     loop = make_loop()
     emit = BatchedEmit(services.console.emit, loop)
-    services = replace(services, console=replace(services.console, emit=emit))
+    # What shows colours also knows how to erase a line.
+    status = emit.status if services.console.colour else None
+    console = replace(services.console, emit=emit, show_status=status)
+    services = replace(services, console=console)
     launcher = make_launcher(loop, request, services.console, temporary)
     try:
         with telling("write", temporary / PAYLOAD):

@@ -28,6 +28,7 @@ what happened. Each event costs the same in a run of ten tasks and of ten thousa
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
@@ -58,7 +59,7 @@ from metaflow_core.scheduler.events import (
 )
 from metaflow_core.scheduler.ready import ReadyQueue
 from metaflow_core.scheduler.resume import CloneRule, Origin
-from metaflow_core.scheduler.snapshot import Phase, Snapshot, TaskState, Waiting
+from metaflow_core.scheduler.snapshot import Phase, Snapshot, Tally, TaskState, Waiting
 
 TaskEvent = AttemptSucceeded | AttemptFailed | RetryDue | FailureCaught | TaskCloned
 """Events that concern one task."""
@@ -174,6 +175,10 @@ class Scheduler:
         self._by_state: dict[TaskState, dict[TaskKey, _Task]] = {
             state: {} for state in get_args(TaskState)
         }
+        #: The same as numbers, for each step.
+        self._step_counts: dict[str, Counter[TaskState]] = {name: Counter() for name in flow.steps}
+        #: Items that the done tasks of each foreach had.
+        self._items: Counter[str] = Counter()
         #: The tasks in state "ready", in the order in which they may start.
         self._ready = ReadyQueue(patience=limits.max_workers)
         #: Joins whose split is done, and which wait for inputs.
@@ -226,6 +231,24 @@ class Scheduler:
             counts={state: len(tasks) for state, tasks in by_state.items()},
             cloned=sum(task.cloned for task in self._tasks.values()),
         )
+
+    def tallies(self) -> list[Tally]:
+        """How far each step inside of a foreach has come; costs time in the number of steps.
+
+        There are none once the run stops. Steps that may be passed by, because a switch stands
+        before them, are left out.
+        """
+        found = []
+        for name in self._graph.order if self._items and self._phase == "running" else ():
+            foreach = self._graph.foreach_around(name)
+            if foreach is None or not self._items[foreach]:
+                continue
+            if name in self._graph.certain[self._graph.next_steps[foreach][0]]:
+                counts = self._step_counts[name]
+                running = counts["running"] + counts["cancelling"]
+                expected, done, failed = self._items[foreach], counts["done"], counts["failed"]
+                found.append(Tally(name, expected, done, failed, running))
+        return found
 
     def story(self, task: TaskKey) -> tuple[Transition, ...]:
         """What happened to a task, in order; empty if it has not come into being."""
@@ -381,6 +404,7 @@ class Scheduler:
             join = TaskKey(self._graph.matching_join[key.step], key.indexes)
             self._gatherings[join] = _Gathering(outcome.num_splits or len(targets))
         if step.is_foreach:
+            self._items[key.step] += outcome.num_splits or 0
             following = [
                 TaskKey(targets[0], (*key.indexes, index))
                 for index in range(outcome.num_splits or 0)
@@ -432,8 +456,11 @@ class Scheduler:
         """Put a task into a state; the only place where this happens."""
         event = cause if isinstance(cause, str) else type(cause).__name__
         task.story.append(Transition(event, task.attempt, task.state, state))
+        counts = self._step_counts[task.key.step]
         if task.state is not None:
             del self._by_state[task.state][task.key]
+            counts[task.state] -= 1
+        counts[state] += 1
         task.state = state
         self._by_state[state][task.key] = task
 

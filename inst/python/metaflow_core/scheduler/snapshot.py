@@ -63,3 +63,27 @@ class Snapshot:
     waiting: tuple[Waiting, ...]
     counts: Mapping[TaskState, int]
     cloned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a step inside of a foreach has come.
+
+    Args:
+        step: The step.
+        expected: Number of its tasks, as far as the items are known by now.
+        done: Tasks that are done.
+        failed: Tasks that failed for good.
+        running: Tasks that run.
+    """
+
+    step: str
+    expected: int
+    done: int
+    failed: int
+    running: int
+
+    @property
+    def ended(self) -> int:
+        """Tasks of which nothing is to come."""
+        return self.done + self.failed
