@@ -23,9 +23,12 @@ original_condition <- function(bytes) {
 # and a task that ended without one, because it was killed for instance.
 described_condition <- function(exception) {
   classes <- as_text(exception$classes)
-  if (length(classes) == 0) classes <- paste0("metaflow_task_", exception$kind)
+  if (length(classes) == 0) classes <- c(task_failed_classes(exception$kind), "metaflow_error")
   structure(
-    list(message = exception$message, call = as_call(exception$call)),
+    list(
+      message = exception$message, call = as_call(exception$call),
+      trace = as_trace(exception$frames)
+    ),
     class = unique(c(classes, "error", "condition"))
   )
 }

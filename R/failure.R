@@ -20,24 +20,52 @@ attempt <- function(code, kind) {
   )
 }
 
-# A failure as the protocol carries it.
+# A failure as the protocol carries it. An error of R keeps the classes that it has; any other kind
+# of failure has classes that say so.
 new_failure <- function(error, kind, frames) {
+  kind <- more_exact_kind(error, kind)
   call <- conditionCall(error)
+  if (kind != "error") class(error) <- unique(c(task_failed_classes(kind), class(error)))
   list(
     kind = kind,
-    message = conditionMessage(error),
+    message = message_of(error),
     call = if (is.null(call)) "" else one_line(call),
     classes = as.list(class(error)),
     frames = frames %||% list(),
-    condition = condition_bytes(error)
+    condition = condition_bytes(error, frames)
   )
 }
+
+# The message of a condition, whatever its class has made of it.
+message_of <- function(error) {
+  tryCatch(
+    paste(as.character(conditionMessage(error)), collapse = "\n"),
+    error = function(unexpected) ""
+  )
+}
+
+task_failed_classes <- function(kind) c(paste0("metaflow_task_", kind), "metaflow_task_failed")
+
+# What an error says about itself that where it was raised does not tell; R has no classes for most.
+more_exact_kind <- function(error, kind) {
+  message <- message_of(error)
+  if (inherits(error, "metaflow_task_load")) return("load")
+  if (inherits(error, "stackOverflowError") || grepl(endless_recursion, message)) {
+    return("recursion")
+  }
+  if (grepl(no_memory, message)) return("out_of_memory")
+  if (grepl("No space left on device", message, fixed = TRUE)) return("disk_full")
+  kind
+}
+
+endless_recursion <- "^(C stack usage|evaluation nested too deeply|node stack overflow)"
+no_memory <- "^(cannot allocate (vector of size|memory block)|vector memory exhausted)|bad_alloc"
 
 # Writes a failure to the log as R would, with the user's frames below it, innermost first.
 tell <- function(failure) {
   if (is.null(failure)) return(NULL)
   head <- if (nzchar(failure$call)) sprintf("Error in %s : ", failure$call) else "Error: "
-  first_line <- strsplit(failure$message, "\n", fixed = TRUE)[[1]][1]
+  first_line <- c(strsplit(failure$message, "\n", fixed = TRUE)[[1]], "")[[1]]
   too_long <- nzchar(failure$call) && nchar(head) + nchar(first_line) > 77
   frames <- vapply(rev(failure$frames), function(frame) {
     place <- if (nzchar(frame$file)) sprintf("at %s:%d ", frame$file, frame$line) else ""
@@ -69,10 +97,10 @@ ends <- function(frames, outermost = 10, innermost = 20) {
   c(utils::head(frames, outermost), utils::tail(frames, innermost))
 }
 
-# The user's code is what no package holds.
+# The user's code is what no package holds; of a generic it is its methods.
 is_user_function <- function(fun) {
-  top <- topenv(environment(fun))
-  !is.primitive(fun) && identical(top, globalenv())
+  !is.primitive(fun) && identical(topenv(environment(fun)), globalenv()) &&
+    !methods::is(fun, "genericFunction")
 }
 
 # Where frame `i` was: the statement that made the last call from it, or else its function. R calls
@@ -80,24 +108,74 @@ is_user_function <- function(fun) {
 # and its method, both called from here, only the generic's call knows its line.
 place_in_frame <- function(i, calls, parents, functions) {
   from_here <- which(parents == i & seq_along(parents) > i)
-  raised_here <- i < length(calls) && identical(calls[[i + 1]][[1]], quote(.handleSimpleError))
+  raised_here <- i < length(calls) && is_signal_call(calls[[i + 1]])
   latest_first <- if (raised_here) i + 1L else rev(from_here)
   places <- lapply(calls[latest_first], attr, which = "srcref")
-  Find(Negate(is.null), places) %||% attr(functions[[i]], "srcref")
+  Find(names_file, c(places, list(attr(functions[[i]], "srcref"))))
 }
 
+# What R calls by itself when its own code raises an error, or a warning that counts as one.
+is_signal_call <- function(call) {
+  identical(call[[1]], quote(.handleSimpleError)) ||
+    identical(call[[1]], quote(.signalSimpleWarning))
+}
+
+names_file <- function(srcref) !is.null(srcref) && nzchar(source_file(srcref))
+
+# A call as one line of text. In place of a function, as `do.call()` puts it, stands its head.
 one_line <- function(call, most_chars = 100) {
+  if (is.call(call) && is.function(call[[1]])) call[[1]] <- quote(`<function>`)
   text <- paste(trimws(deparse(call, nlines = 2)), collapse = " ")
   if (nchar(text) > most_chars) paste0(substr(text, 1, most_chars - 3), "...") else text
 }
 
 most_condition_bytes <- 2^20
 
-# A condition as bytes; without its call and other baggage if it holds too much.
-condition_bytes <- function(error) {
+# A condition as bytes, with the user's frames as its trace; without its call and other baggage if it
+# holds too much.
+condition_bytes <- function(error, frames) {
+  error <- with_trace(error, as_trace(frames))
   bytes <- tryCatch(to_bytes(error), error = function(e) NULL)
   if (!is.null(bytes) && length(bytes) <= most_condition_bytes) return(bytes)
   to_bytes(structure(
-    list(message = conditionMessage(error), call = NULL), class = class(error)
+    list(message = message_of(error), call = NULL, trace = error$trace), class = class(error)
   ))
+}
+
+# A condition with another trace. One that rlang made holds every frame of ours, too; so does that of
+# a parent.
+with_trace <- function(error, trace) {
+  error$trace <- trace
+  parent <- error[["parent"]]
+  if (inherits(parent, "condition")) error$parent <- with_trace(parent, NULL)
+  error
+}
+
+# Frames as `rlang::last_trace()` prints them, in the form that rlang and others share (`rlib_trace`,
+# version 2); NULL if there are none.
+as_trace <- function(frames) {
+  if (!length(frames)) return(NULL)
+  calls <- lapply(frames, function(frame) {
+    call <- as_call(frame$call)
+    # A name, as of a text that is no call, can have no attribute.
+    if (is.call(call) && nzchar(frame$file)) attr(call, "srcref") <- line_reference(frame)
+    call
+  })
+  size <- length(frames)
+  structure(
+    list(
+      call = calls, parent = seq_len(size) - 1L, visible = rep(TRUE, size),
+      namespace = rep(NA_character_, size), scope = rep(NA_character_, size)
+    ),
+    row.names = seq_len(size), version = 2L,
+    class = c("rlang_trace", "rlib_trace", "tbl", "data.frame")
+  )
+}
+
+# A source reference to a line, without the text of the file.
+line_reference <- function(frame) {
+  file <- list2env(list(filename = frame$file, Enc = "unknown"), parent = emptyenv())
+  class(file) <- "srcfile"
+  line <- as.integer(frame$line)
+  structure(c(line, 1L, line, 1L, 1L, 1L, line, line), srcfile = file, class = "srcref")
 }

@@ -195,12 +195,12 @@ run_error <- function(answer, call) {
     "usage_error"
   )
   failed <- answer$failed
-  condition <- if (length(failed)) failed[[1]]$condition
   rlang::error_cnd(
     class = c(paste0("metaflow_", kind), "metaflow_error"),
     message = if (is.null(answer$report)) answer$message else answer$report,
     call = call,
-    parent = if (length(condition)) unserialize(condition),
+    parent = if (length(failed)) as_exception(failed[[1]]),
+    trace = rlang::trace_back(bottom = call),
     exit_code = answer$exit_code,
     # A wrong command line has been told already, with its usage.
     report = if (is.null(answer$report)) "" else answer$report,
@@ -210,10 +210,15 @@ run_error <- function(answer, call) {
   )
 }
 
+# What failed is told by the report, and not once more by the message of the parent.
+#' @export
+conditionMessage.metaflow_run_failed <- function(c) c$message
+
 # Raises `error`; in a script where nothing catches it, prints its message and ends R with its
 # exit code, without "Execution halted" below the report.
 give_up <- function(error, in_script) {
-  if (!in_script) stop(error)
+  # Not by `stop()`: so that `rlang::last_trace()` finds it.
+  if (!in_script) rlang::cnd_signal(error)
   signalCondition(error)
   if (is.null(error$report)) {
     cat(conditionMessage(error), "\n", sep = "", file = stderr())

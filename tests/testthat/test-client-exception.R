@@ -32,7 +32,9 @@ test_that("a task that was killed has a condition that says so", {
   )
 
   expect_s3_class(
-    as_exception(described), c("metaflow_task_killed", "error", "condition"), exact = TRUE
+    as_exception(described),
+    c("metaflow_task_killed", "metaflow_task_failed", "metaflow_error", "error", "condition"),
+    exact = TRUE
   )
 })
 
@@ -45,4 +47,21 @@ test_that("the rebuilt condition can be raised and caught by its class", {
   exception <- task_client$new(paste0(runs$failed, "/fit/3"))$exception
 
   expect_identical(tryCatch(stop(exception), singular_matrix = function(e) e$rank), 2L)
+})
+
+test_that("rlang shows the frames of a condition that R or rlang raised", {
+  described <- list(
+    kind = "error", message = "no luck", call = "fit(x, y)", classes = list("error", "condition"),
+    frames = list(
+      list(call = "start(self)", file = "flow.R", line = 12L),
+      list(call = "fit(x, y)", file = "R/fit.R", line = 3L),
+      list(call = "(function (y) { no call", file = "", line = 0L)
+    ),
+    condition = raw()
+  )
+  error <- rlang::error_cnd(
+    "metaflow_run_failed", message = "Step start failed.", parent = as_exception(described)
+  )
+
+  expect_snapshot(cat(format(error, simplify = "none")))
 })

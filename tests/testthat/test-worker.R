@@ -367,3 +367,61 @@ test_that("a package that is missing where the task runs is an error of its star
 
   expect_error(load_payload(serialize(bytes, NULL)), class = "metaflow_package_missing")
 })
+
+test_that("a condition is kept with the user's frames as its trace, without those of this package", {
+  fun <- function(self) {
+    tryCatch(
+      stop("inner"),
+      error = function(error) rlang::abort("outer", class = "mine", extra = 7, parent = error)
+    )
+  }
+  # The lines of this test would be in the snapshot.
+  fun <- utils::removeSource(fun)
+  environment(fun) <- globalenv()
+
+  condition <- unserialize(run_step(flow_with(fun), "start")$result$failure$condition)
+
+  expect_s3_class(condition, "mine")
+  expect_identical(condition$extra, 7)
+  expect_identical(conditionMessage(condition$parent), "inner")
+  expect_null(condition$parent$trace)
+  expect_identical(length(condition$trace$call), 2L)
+  expect_snapshot(cat(format(condition, simplify = "none")))
+})
+
+test_that("failures that R has no class for have one that says what they are", {
+  kinds <- list(
+    out_of_memory = function(self) numeric(1e14),
+    recursion = function(self) (function(f) f(f))(function(f) f(f)),
+    disk_full = function(self) stop("cannot write to 'x': No space left on device"),
+    error = function(self) stop(structure(class = c("odd", "error", "condition"), list()))
+  )
+  for (kind in names(kinds)) {
+    environment(kinds[[kind]]) <- globalenv()
+    failure <- run_step(flow_with(kinds[[kind]]), "start")$result$failure
+    expect_equal(failure$kind, kind)
+    own <- c(paste0("metaflow_task_", kind), "metaflow_task_failed")
+    expect_equal(own %in% unlist(failure$classes), rep(kind != "error", 2))
+    expect_s3_class(unserialize(failure$condition), unlist(failure$classes), exact = TRUE)
+  }
+})
+
+test_that("a warning that counts as an error is at its line", {
+  path <- withr::local_tempfile(fileext = ".R", lines = c(
+    "start <- function(self) {",
+    "  options(warn = 2)",
+    "  as.integer(\"x\")",
+    "}"
+  ))
+  withr::defer(rm(list = "start", envir = globalenv()))
+  sys.source(path, globalenv(), keep.source = TRUE)
+
+  failure <- run_step(flow_with(get("start", globalenv())), "start")$result$failure
+
+  expect_match(failure$message, "converted from warning")
+  expect_equal(failure$frames[[1]]$line, 3L)
+})
+
+test_that("the call of a function without a name shows no code", {
+  expect_equal(one_line(as.call(list(function(y) { y }, 10))), "`<function>`(10)")
+})
