@@ -38,6 +38,8 @@
 #'     `"auto"`.
 #'   * `namespace` `[character(1)]` Namespace of the run; `"user:<name>"`.
 #'   * `run_id_file` `[character(1)]` File that gets the run's id.
+#'   * `preflight` `[logical(1)]` Whether to look through the functions of the steps first, and warn
+#'     of calls that lead nowhere and artifacts that nothing writes; TRUE.
 #'   * `quiet` `[logical(1)]` Whether to print only what tasks print.
 #'   * `datastore_root` `[character(1)]` Directory that holds, or gets, the folder `.metaflow`.
 #'
@@ -48,7 +50,8 @@
 #'   * `plan` `[logical(1)]` Whether to print, in place of resuming, what would run and why.
 #'
 #'   To look, in place of running:
-#'   * `show`, `check`, `help` `[logical(1)]` Show the steps; check the graph; list the commands.
+#'   * `show`, `check`, `help` `[logical(1)]` Show the steps; check the graph and the
+#'     functions; list the commands.
 #'   * `logs` `[character(1)]` Show what tasks printed, such as `"153/b"` or `"latest_run/b/3"`.
 #'   * `dump` `[character(1)]` Show the artifacts of tasks.
 #'
@@ -138,6 +141,7 @@ command <- function(flow, options, script, call) {
 answer_core <- function(flow, code, name, arguments) {
   switch(name,
     payload = payload(flow, code),
+    preflight = preflight(flow, code, sends = arguments$sends),
     default = evaluate_default(flow, arguments$name, arguments$context)
   )
 }

@@ -40,6 +40,9 @@ SETTINGS: dict[str, Setting] = {
     "METAFLOW_MAXIMUM_FOREACH_VALUE_CHARS": Setting(
         "30", "How many characters of a foreach item are kept for display."
     ),
+    "METAFLOW_PREFLIGHT": Setting(
+        "1", "Whether a run looks through the functions of its steps first; 0 turns it off."
+    ),
     "METAFLOW_LOG_LEVEL": Setting("warning", "Level of the scheduler's own log."),
     "METAFLOW_RUN_HEARTBEAT_INTERVAL_S": Setting("10", "Seconds between two heartbeats of a run."),
     "METAFLOW_PRODUCTION_TOKEN": Setting(None, "Production namespace token of a deployed run."),

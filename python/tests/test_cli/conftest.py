@@ -68,11 +68,16 @@ class Terminal:
         functions: Functions of steps for runs that are carried out; without any, a run is only
             asked for, and successful.
         evaluated: Parameters whose default function was evaluated.
+        warnings: What looking through the functions of the steps finds.
     """
 
     folder: Path
     functions: dict[str, Function] | None = None
     evaluated: list[str] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+    def preflight(self, sends: bool) -> list[dict[str, Any]]:
+        return self.warnings
 
     def __call__(
         self,
@@ -108,6 +113,7 @@ class Terminal:
             evaluate,
             script,
             run_flow=run,
+            preflight=self.preflight,
         )
         answer.result = main(invocation)
         return answer

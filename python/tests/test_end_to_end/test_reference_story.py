@@ -68,6 +68,12 @@ class TestTheRunThatFails:
             "Task failed.",
         ]
 
+    def test_the_call_that_leads_nowhere_is_told_before_anything_runs(self, story):
+        warning, _, _ = story["run"].out.partition("Workflow starting")
+
+        there_is_none = "step `b` calls `tofail()`, and there is no such function."
+        assert f"Warning: debugflow.R:8: {there_is_none}\n" in warning
+
     def test_lines_have_the_format_of_metaflow(self, story):
         stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"
         task = rf"\[{story['run'].run_id}/a/\d+ \(pid \d+\)\]"

@@ -52,6 +52,7 @@ def command(
         emit=live.emit,
         payload=lambda: live.ask_r("payload"),
         evaluate_default=evaluate_default,
+        preflight=lambda sends: live.ask_r("preflight", sends=sends),
         **terminal,
     )
     result = main(invocation)

@@ -28,6 +28,8 @@ class Invocation:
         script: How the user calls the script, such as ``"Rscript flow.R"``; "" without one.
         colour: Whether the console shows ANSI colours.
         run_flow: Carries out a run.
+        preflight: Looks through the functions of the steps; its warnings (see `cli.preflight`).
+            Asked whether to try as well what sending them to a worker would say.
     """
 
     flow: Flow
@@ -40,6 +42,7 @@ class Invocation:
     script: str = ""
     colour: bool = False
     run_flow: Callable[[RunRequest, Services], RunResult] = run_flow
+    preflight: Callable[[bool], Sequence[Mapping[str, Any]]] = lambda sends: ()
 
     def command(self, words: str) -> str:
         """What the user types for a subcommand: ``Rscript flow.R resume`` or ``run(resume …)``."""
@@ -66,7 +69,7 @@ def _in_r(name: str, rest: str) -> str:
     """A subcommand as a call of `run()`."""
     if name == "resume":
         return f'run(resume = TRUE, origin_run_id = "{rest.rpartition(" ")[2]}")'
-    return f'run({name} = "{rest}")'
+    return f'run({name} = "{rest}")' if rest else f"run({name} = TRUE)"
 
 
 def flow_name(ctx: click.Context) -> str:

@@ -13,6 +13,7 @@ import click
 from metaflow_core import __version__, config
 from metaflow_core.cli.invocation import CommandResult, Invocation
 from metaflow_core.cli.parameters import parameter_options
+from metaflow_core.cli.preflight import count_of, print_warnings, warn_before_run
 from metaflow_core.compute.local import ISOLATIONS
 from metaflow_core.datastore.attempts import FlowDatastore
 from metaflow_core.datastore.local import FOLDER, LocalStorage, local_root
@@ -63,6 +64,11 @@ _RUN_OPTIONS: list[Callable[[], click.Option]] = [
         type=click.Choice(ISOLATIONS),
         help="How tasks are kept apart on this machine.  [default: auto]",
     ),
+    lambda: click.Option(
+        ["--preflight/--no-preflight"],
+        default=None,
+        help="Look through the steps' functions first.  [default: do]",
+    ),
 ]
 
 
@@ -92,7 +98,12 @@ def run_commands(flow: Flow) -> list[click.Command]:
             callback=_resume,
             help="Run again what failed, and reuse what finished. STEP starts from a step.",
         ),
-        click.Command("check", callback=_check, help="Check the flow without running anything."),
+        click.Command(
+            "check",
+            params=[click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")],
+            callback=_check,
+            help="Check the graph and the steps' functions without running anything.",
+        ),
         click.Command(
             "show",
             params=[click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")],
@@ -119,6 +130,7 @@ def _run(ctx: click.Context, /, **options: Any) -> None:
     payload = invocation.payload()
     services = _services(ctx, flow)
     _greet(services.console, flow)
+    warn_before_run(invocation, options["preflight"], quiet=services.console.quiet)
     request = RunRequest(flow, values, _run_options(options), invocation.session, payload)
     _finish(invocation.run_flow(request, services), invocation, services, result)
 
@@ -146,6 +158,7 @@ def _resume(ctx: click.Context, /, **options: Any) -> None:
     values = _parameters(replace(flow, parameters=_without(flow.parameters, kept)), ctx, options)
     payload = invocation.payload()
     _greet(services.console, flow)
+    warn_before_run(invocation, options["preflight"], quiet=services.console.quiet)
     services.console.line(
         "Gathering required information to resume run (this may take a bit of time)..."
     )
@@ -195,10 +208,16 @@ def _print_plan(flow: Flow, origin: OriginRun, options: dict[str, Any]) -> None:
 
 
 @click.pass_context
-def _check(ctx: click.Context) -> None:
+def _check(ctx: click.Context, as_json: bool) -> None:
     invocation, _ = _context(ctx)
     check_flow(invocation.flow)
-    click.echo(f"The flow {invocation.flow.name} looks good.")
+    warnings = invocation.preflight(True)
+    if as_json:
+        click.echo(json.dumps([dict(warning) for warning in warnings]))
+        return
+    print_warnings(invocation, warnings, most=len(warnings))
+    looks = "looks good" if not warnings else f"can run, with {count_of(warnings)}"
+    click.echo(f"The flow {invocation.flow.name} {looks}.")
 
 
 @click.pass_context
