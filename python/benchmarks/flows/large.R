@@ -1,12 +1,12 @@
-# Makes a large value, BENCH_KIND, and does with it what BENCH_DO says: nothing, save it, or save
-# and load it.
+# Makes BENCH_COUNT large values, BENCH_KIND, and does with them what BENCH_DO says: nothing, save
+# them, or save and load them.
 library(metaflow, warn.conflicts = FALSE)
 
 kind <- Sys.getenv("BENCH_KIND")
 todo <- Sys.getenv("BENCH_DO")
+names <- paste0("value_", seq_len(as.integer(Sys.getenv("BENCH_COUNT"))))
 
 make_value <- function() {
-  set.seed(1)
   if (kind == "matrix") return(matrix(runif(12.5e6), ncol = 100))
   rows <- 1e6
   data.frame(id = seq_len(rows), x = runif(rows), label = sprintf("label %d", seq_len(rows)))
@@ -14,10 +14,12 @@ make_value <- function() {
 
 metaflow("LargeFlow") |>
   step(step = "start", next_step = "end", r_function = function(self) {
-    value <- make_value()
-    if (todo != "nothing") self$value <- value
+    for (name in names) {
+      value <- make_value()
+      if (todo != "nothing") self[[name]] <- value
+    }
   }) |>
   step(step = "end", r_function = function(self) {
-    if (todo == "load") cat("size", length(self$value), "\n")
+    if (todo == "load") for (name in names) cat("size", length(self[[name]]), "\n")
   }) |>
   run()

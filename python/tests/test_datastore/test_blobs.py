@@ -9,6 +9,7 @@ import os
 import pickle
 import random
 import stat
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import file_digest, sha1
 from pathlib import Path
@@ -23,6 +24,8 @@ from metaflow_core.errors import BlobCorrupted, BlobMissing, StoreUnavailable
 SMALL = pickle.dumps("a value", 4)
 DENSE = pickle.dumps(bytearray(200_000), 4)
 RANDOM = pickle.dumps(random.Random(1).randbytes(200_000), 4)
+DRAWN = random.Random(1)
+DOUBLES = array("d", [DRAWN.getrandbits(32) / 2**32 for _ in range(25_000)]).tobytes()
 CONTENTS = {"small": SMALL, "compressible": DENSE, "incompressible": RANDOM, "empty": b""}
 
 
@@ -150,8 +153,16 @@ def test_a_small_blob_is_one_file(storage: Storage, store: BlobStore) -> None:
     assert list(storage.list(f"F/data/{key[:2]}")) == [(key, False)]
 
 
-@pytest.mark.parametrize(("content", "raw"), [(DENSE, False), (RANDOM, True)])
-def test_a_large_blob_is_raw_where_compression_saves_little(
+@pytest.mark.parametrize(
+    ("content", "raw"),
+    [
+        pytest.param(DENSE, False, id="the same over and over"),
+        pytest.param(b"".join(b"label %d" % i for i in range(20_000)), False, id="text"),
+        pytest.param(DOUBLES, True, id="random doubles of 32 bits, as R's runif() makes them"),
+        pytest.param(RANDOM, True, id="random bytes"),
+    ],
+)
+def test_a_large_blob_is_raw_where_compression_does_not_halve_it(
     storage: Storage, store: BlobStore, content: bytes, raw: bool
 ) -> None:
     key = store.save([content])

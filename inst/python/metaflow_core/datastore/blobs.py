@@ -40,8 +40,13 @@ except ImportError:
 RAW_FROM_BYTES = LARGE_BYTES
 """Size from which a blob may be stored raw; for less, a side file costs more than it saves."""
 
-WORTH_SAVING = 0.10
-"""Share that compression must save to be used."""
+WORTH_SAVING = 0.5
+"""Share that compression must save to be used.
+
+Deflating costs four times as much as hashing, inflating as much again, and then the content has to
+be unpacked for R, which reads what is raw where it is. Random doubles, of which a third could be
+saved, are cheaper to keep and to move than to pack; text and counts shrink to a third or less.
+"""
 
 SAMPLE_BYTES = 256 * 1024
 """How much, from the middle, is compressed to see what it saves."""
