@@ -14,6 +14,7 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   hazards <- paste(fork_hazards(control_fd), collapse = "; ")
   .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
   warm_up()
+  share_memory()
   # Each child makes its own: tempdir(check = TRUE) does where the one that it knows is not there.
   unlink(tempdir(), recursive = TRUE)
   descriptors <- .Call(mf_serve_forks, control_fd)
@@ -33,24 +34,56 @@ end_fork <- function(status) {
 }
 
 # Does once what each task does, so that no child has to: functions of packages are read from disk
-# at their first use, and compiled at their second.
+# at their first use, and compiled at their second. What each child does anew it pays for with pages
+# of memory that it can no longer share.
 warm_up <- function() {
   namespace <- environment(warm_up)
   for (name in ls(namespace, all.names = TRUE)) get(name, namespace)
-  task <- list(
-    step = names(the$payload$steps)[[1]], is_join = FALSE, spool = tempdir(),
-    inline_limit_bytes = 65536, room_bytes = 0,
-    current = list(pathspec = "warm up"), artifacts = list("x"), parameters = list(),
-    frames = list(), seed = raw()
-  )
-  for (i in 1:3) {
-    self <- new_self(function(from, index, name) 1, "x")
-    self$y <- list(self$x)
-    prepare(task)
-    save_artifacts(self, task)
-    serialize(unserialize(serialize(task, NULL, version = 2)), NULL, version = 2)
-  }
+  payload <- the$payload
+  seed <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  the$payload <- list(steps = list(rehearsal = list(fun = rehearsed_step, label = "rehearsal")))
+  for (i in 1:3) rehearse()
+  the$payload <- payload
+  the$current <- NULL
   the$tasks <- new.env(parent = emptyenv())
+  rm(".Random.seed", envir = globalenv())
+  if (!is.null(seed)) assign(".Random.seed", seed, envir = globalenv())
+}
+
+# Keeps R from counting references in what all tasks use: see src/share.c.
+share_memory <- function() {
+  namespaces <- lapply(loadedNamespaces(), asNamespace)
+  .Call(mf_share, c(lapply(search(), as.environment), namespaces, lapply(namespaces, parent.env)))
+}
+
+# One attempt, from its first message to its last, with this process in the core's place.
+rehearse <- function() {
+  to_worker <- .Call(mf_pipe)
+  to_core <- .Call(mf_pipe)
+  core <- list(input = to_core[[1]], output = to_worker[[2]])
+  send(core, rehearsed_task())
+  send(core, list(
+    type = "artifact", found = TRUE, name = "items", is_item = TRUE, kind = "native", value = 1L
+  ))
+  serve_attempt(list(input = to_worker[[1]], output = to_core[[2]]))
+  for (i in 1:2) receive(core)
+  for (fd in c(to_worker, to_core)) .Call(mf_close, fd)
+}
+
+rehearsed_task <- function() {
+  list(
+    type = "task", step = "rehearsal", is_join = FALSE, spool = tempdir(),
+    inline_limit_bytes = 65536L, room_bytes = 36L, current = list(pathspec = "rehearsal"),
+    artifacts = list("items"), parameters = list(), seed = raw(4 * 624),
+    frames = list(list(step = "start", var = "items", num_splits = 1L, index = 0L, value = "1")),
+    environment = structure(list(), names = character()), print_error = TRUE
+  )
+}
+
+rehearsed_step <- function(self) {
+  cat("")
+  self$x <- self$input
+  self$y <- list(self$x)
 }
 
 # What in this process a fork would not take along as it is, in words; empty if there is nothing.

@@ -12,6 +12,7 @@
 
 extern SEXP mf_serialize(SEXP value, SEXP limit, SEXP make_path, SEXP room);
 extern SEXP mf_unserialize(SEXP path, SEXP offset);
+extern SEXP mf_share(SEXP roots);
 
 #ifndef _WIN32
 #include <errno.h>
@@ -256,19 +257,36 @@ SEXP mf_write(SEXP fd, SEXP bytes) {
   return ScalarLogical(TRUE);
 }
 
+/* A new pipe: the descriptor to read from, and the one to write to. */
+SEXP mf_pipe(void) {
+  SEXP ends = PROTECT(allocVector(INTSXP, 2));
+  if (pipe(INTEGER(ends)) < 0) error("pipe: %s", strerror(errno));
+  UNPROTECT(1);
+  return ends;
+}
+
+SEXP mf_close(SEXP fd) {
+  close(asInteger(fd));
+  return R_NilValue;
+}
+
 static const R_CallMethodDef calls[] = {
     {"mf_serve_forks", (DL_FUNC)&mf_serve_forks, 1},
     {"mf_end_with", (DL_FUNC)&mf_end_with, 1},
     {"mf_exit", (DL_FUNC)&mf_exit, 1},
     {"mf_run_finalizers", (DL_FUNC)&mf_run_finalizers, 0},
+    {"mf_pipe", (DL_FUNC)&mf_pipe, 0},
+    {"mf_close", (DL_FUNC)&mf_close, 1},
     {"mf_read", (DL_FUNC)&mf_read, 2},
     {"mf_write", (DL_FUNC)&mf_write, 2},
     {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
+    {"mf_share", (DL_FUNC)&mf_share, 1},
     {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
     {NULL, NULL, 0}};
 #else
 static const R_CallMethodDef calls[] = {
     {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
+    {"mf_share", (DL_FUNC)&mf_share, 1},
     {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
     {NULL, NULL, 0}};
 #endif

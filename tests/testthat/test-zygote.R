@@ -59,3 +59,38 @@ test_that("an open connection, device, socket or process is a hazard", {
   suppressWarnings(parallel::mccollect(job))
   expect_null(process_hazard())
 })
+
+test_that("a rehearsal leaves nothing behind", {
+  withr::local_seed(1)
+  seed <- get(".Random.seed", globalenv())
+  state <- c(the$payload, the$current)
+  open <- length(list.files("/proc/self/fd"))
+
+  expect_silent(warm_up())
+
+  expect_identical(get(".Random.seed", globalenv()), seed)
+  expect_identical(c(the$payload, the$current), state)
+  expect_length(ls(the$tasks), 0)
+  expect_length(list.files("/proc/self/fd"), open)
+})
+
+test_that("values whose references are no longer counted are copied when they are changed", {
+  place <- new.env()
+  place$numbers <- c(1, 2, 3)
+  place$nested <- list(a = list("x"), f = function(n = 1) n + 1)
+  place$own <- place
+  makeActiveBinding("active", function() stop("was asked for"), place)
+  delayedAssign("never", stop("was forced"), assign.env = place)
+  other <- place$numbers
+  f <- place$nested$f
+
+  expect_gt(.Call(mf_share, list(place)), 10)
+  place$numbers[[1]] <- 9
+  place$nested$a[[1]] <- "y"
+  formals(place$nested$f)$n <- 5
+
+  expect_equal(place$numbers, c(9, 2, 3))
+  expect_equal(other, c(1, 2, 3))
+  expect_equal(place$nested$a, list("y"))
+  expect_equal(c(f(), place$nested$f()), c(2, 6))
+})
