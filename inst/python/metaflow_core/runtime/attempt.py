@@ -32,6 +32,7 @@ from metaflow_core.runtime.tasks import (
     Level,
     Place,
     Stored,
+    handed_on,
     inherited,
     visible,
 )
@@ -308,7 +309,8 @@ class Attempt:
     def _finished(self, outcome: Outcome, values: list[str]) -> FinishedTask:
         place = self.place
         stored = Stored(dict(self._writer.objects), dict(self._writer.info))
-        return FinishedTask(place.key, place.task_id, place.levels, stored, outcome, values)
+        kept = handed_on(stored, self._run.parameters.stored)
+        return FinishedTask(place.key, place.task_id, place.levels, kept, outcome, values)
 
     def _keep_failure(self, failure: Failure) -> None:
         """Write what a failed attempt left; a store that cannot take it is told on the console."""

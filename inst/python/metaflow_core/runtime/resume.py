@@ -11,7 +11,7 @@ from metaflow_core.model.flow import PARAMETERS, Flow
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Outcome, TaskKey
 from metaflow_core.runtime.context import RunContext
-from metaflow_core.runtime.tasks import FinishedTask, Place, Stored
+from metaflow_core.runtime.tasks import FinishedTask, Place, Stored, handed_on
 from metaflow_core.scheduler.resume import Origin, OriginTask
 
 
@@ -161,10 +161,9 @@ class OriginRun:
         run.metadata.register_metadata(
             task, self._clone_metadata(place, origin_task_id), run.identity.user
         )
-        outcome = self._outcome(stored)
-        return FinishedTask(
-            place.key, place.task_id, place.levels, stored, outcome, self._values(stored)
-        )
+        outcome, values = self._outcome(stored), self._values(stored)
+        kept = handed_on(stored, run.parameters.stored)
+        return FinishedTask(place.key, place.task_id, place.levels, kept, outcome, values)
 
     def _values(self, stored: Stored) -> list[str]:
         values = self.value(stored, "_foreach_values")

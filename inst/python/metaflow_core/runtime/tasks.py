@@ -40,7 +40,7 @@ TASK_ARTIFACTS = (
 """Artifacts that say something about one task, and that the next one does not inherit."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stored:
     """Artifacts by name: content hash, and what is recorded about each.
 
@@ -65,13 +65,8 @@ class Stored:
         """The same with *others* of which it has none of that name."""
         return Stored({**others.objects, **self.objects}, {**others.info, **self.info})
 
-    def only(self, names: Sequence[str]) -> Stored:
-        """The same with some names only."""
-        kept = {name: self.objects[name] for name in names if name in self.objects}
-        return Stored(kept, {name: self.info[name] for name in kept if name in self.info})
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Level:
     """One level of a task's foreach stack.
 
@@ -84,7 +79,7 @@ class Level:
     source: Stored
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FinishedTask:
     """What a finished task left.
 
@@ -92,7 +87,7 @@ class FinishedTask:
         key: Its place in the graph.
         task_id: Its id.
         levels: Its foreach stack, outermost first.
-        stored: All its artifacts.
+        stored: Its artifacts, see `handed_on`.
         outcome: What it decided about what follows.
         values: For a foreach: each item as short text.
     """
@@ -105,7 +100,7 @@ class FinishedTask:
     values: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """A task that is to run.
 
@@ -161,7 +156,18 @@ def _new_level(key: TaskKey, foreach: str, parent: FinishedTask) -> Level:
         index=index,
         value=parent.values[index] if index < len(parent.values) else "",
     )
-    return Level(frame, parent.stored.only([foreach, FOREACH_ITEMS]))
+    return Level(frame, parent.stored)
+
+
+def handed_on(stored: Stored, parameters: Stored) -> Stored:
+    """What a finished task is asked for by others, of all that it stored.
+
+    A run remembers thousands of them: what they say about themselves, and what all of them repeat,
+    is left out.
+    """
+    told = [name for name in TASK_ARTIFACTS if name != FOREACH_ITEMS]
+    repeated = [name for name in RUN_ARTIFACTS if _is_of_run(name, stored, parameters)]
+    return stored.without([*told, *repeated])
 
 
 def inherited(place: Place, parameters: Stored) -> Stored:
@@ -183,7 +189,12 @@ def visible(stored: Stored, parameters: Stored) -> Stored:
     def is_own(name: str) -> bool:
         if name != FLOW_NAME:
             return name.startswith("_")
-        own = (parameters.objects.get(name), parameters.info.get(name))
-        return (stored.objects[name], stored.info.get(name)) == own
+        return _is_of_run(name, stored, parameters)
 
     return stored.without([name for name in stored.objects if is_own(name)])
+
+
+def _is_of_run(name: str, stored: Stored, parameters: Stored) -> bool:
+    """Whether *stored* has the artifact *name* from the run's parameters, and not from a step."""
+    own = (parameters.objects.get(name), parameters.info.get(name))
+    return (stored.objects.get(name), stored.info.get(name)) == own
