@@ -42,7 +42,7 @@ decorator_kinds <- function() {
     ),
     isolation = list(
       level = "step",
-      arguments = list(mode = one_of(c("auto", "fork", "process")))
+      arguments = list(mode = one_of(c("auto", "fork", "process", "inline")))
     ),
     batch = list(
       level = "step",

@@ -61,8 +61,14 @@ more_exact_kind <- function(error, kind) {
 endless_recursion <- "^(C stack usage|evaluation nested too deeply|node stack overflow)"
 no_memory <- "^(cannot allocate (vector of size|memory block)|vector memory exhausted)|bad_alloc"
 
-# Writes a failure to the log as R would, with the user's frames below it, innermost first.
+# Writes a failure to the log; returns it.
 tell <- function(failure) {
+  cat(failure_text(failure), file = stderr())
+  failure
+}
+
+# A failure as R would tell it, with the user's frames below it, innermost first; NULL for none.
+failure_text <- function(failure) {
   if (is.null(failure)) return(NULL)
   head <- if (nzchar(failure$call)) sprintf("Error in %s : ", failure$call) else "Error: "
   first_line <- c(strsplit(failure$message, "\n", fixed = TRUE)[[1]], "")[[1]]
@@ -72,8 +78,7 @@ tell <- function(failure) {
     sprintf("  %sin %s", place, frame$call)
   }, "")
   message <- paste0(head, if (too_long) "\n  ", failure$message)
-  writeLines(c(message, frames), stderr())
-  failure
+  paste0(c(message, frames, ""), collapse = "\n")
 }
 
 # The frames of the user's code among those deeper than `depth`, outermost first: `call`, `file`

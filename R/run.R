@@ -26,7 +26,7 @@
 #'
 #'   For a run:
 #'   * any parameter of the flow, such as `alpha = 0.6`;
-#'   * `max_workers` `[integer(1)]` Tasks that may run at once, >= 1; 16.
+#'   * `max_workers` `[integer(1)]` Tasks that may run at once, >= 1; 16, and 1 with `inline`.
 #'   * `max_num_splits` `[integer(1)]` Largest foreach that is let through, >= 1; 100.
 #'   * `tag` `[character]` Tags of the run.
 #'   * `with` `[character]` Decorators for every step that does not have them, such as
@@ -36,6 +36,8 @@
 #'     does not depend on it is finished first.
 #'   * `isolation` `[character(1)]` How tasks are kept apart on this machine, see [isolation()];
 #'     `"auto"`.
+#'   * `inline` `[logical(1)]` Whether to run the tasks one after another in this session, where
+#'     `browser()`, `debug()` and profilers see them, see [isolation()]; FALSE.
 #'   * `namespace` `[character(1)]` Namespace of the run; `"user:<name>"`.
 #'   * `run_id_file` `[character(1)]` File that gets the run's id.
 #'   * `preflight` `[logical(1)]` Whether to look through the functions of the steps first, and warn
@@ -107,10 +109,10 @@ command <- function(flow, options, script, call) {
   failed <- NULL
   # Looked at once: the spec and the payload both need the lines of its functions.
   code <- script_functions()
-  evaluate <- function(name, question) {
+  evaluate <- function(name, question, ...) {
     arguments <- unserialize(as.raw(question))
     answer <- tryCatch(
-      list(value = answer_core(flow, code, name, arguments)),
+      list(value = answer_core(flow, code, name, arguments, ...)),
       error = function(error) {
         failed <<- error
         list(failed = conditionMessage(error))
@@ -138,10 +140,12 @@ command <- function(flow, options, script, call) {
   )
 }
 
-answer_core <- function(flow, code, name, arguments) {
+# `hear` and `say` come with an attempt, see `serve_inline()`.
+answer_core <- function(flow, code, name, arguments, hear, say) {
   switch(name,
     payload = payload(flow, code),
     preflight = preflight(flow, code, sends = arguments$sends),
+    attempt = serve_inline(inline_payload(flow, code), hear, say),
     default = evaluate_default(flow, arguments$name, arguments$context)
   )
 }

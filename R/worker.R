@@ -7,15 +7,15 @@
 worker_main <- function(core_pid, read_fd, write_fd) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
-  status <- serve_attempt(list(input = read_fd, output = write_fd), peak_memory_bytes)
+  status <- serve_attempt(pipes(read_fd, write_fd), peak_memory_bytes)
   quit(save = "no", status = status, runLast = FALSE)
 }
 
-# Serves one attempt on a channel, two file descriptors; its exit status.
+# Serves one attempt on a channel; its exit status. `run` runs it, as `run_attempt()` does.
 # `peak` tells the largest resident size of this process, where the system's account is too large.
-serve_attempt <- function(channel, peak = function() NULL) {
+serve_attempt <- function(channel, peak = function() NULL, run = run_attempt) {
   task <- receive(channel)
-  result <- run_attempt(task, channel)
+  result <- run(task, channel)
   send(channel, c(list(type = "result"), result, list(peak_memory_bytes = peak())))
   if (result$ok) 0L else 1L
 }
@@ -27,8 +27,9 @@ peak_memory_bytes <- function(status = "/proc/self/status") {
   if (length(peak)) 1024 * as.numeric(gsub("\\D", "", peak))
 }
 
-# Runs the step of `task`. Returns `ok`, `artifacts`, `removed`, `outcome` and `failure`.
-run_attempt <- function(task, channel) {
+# Runs the step of `task`; `call` calls its function. Returns `ok`, `artifacts`, `removed`,
+# `outcome` and `failure`.
+run_attempt <- function(task, channel, call = call_step) {
   if (length(task$environment)) do.call(Sys.setenv, task$environment)
   the$current <- task$current
   # A failure that `catch(print_exception = FALSE)` keeps as a value is not told.
@@ -37,7 +38,7 @@ run_attempt <- function(task, channel) {
   failure <- tell(attempt(prepare(task), kind = "start"))
   outcome <- NULL
   if (is.null(failure)) {
-    failure <- tell(attempt(call_step(task, self, channel), kind = "error"))
+    failure <- tell(attempt(call(task, self, channel), kind = "error"))
   }
   if (is.null(failure)) {
     failure <- tell(attempt(outcome <- decide(task, self), kind = "error"))
@@ -210,28 +211,39 @@ save_artifacts <- function(self, task) {
 }
 
 # The channel ------------------------------------------------------------------------------------
+#
+# A channel is two functions: `receive()` gives the core's next message, `send(bytes)` takes the
+# bytes of one and tells whether somebody is there to read them.
 
 question <- function(channel, message) {
   send(channel, message)
   receive(channel)
 }
 
+# Version 2 has no compact vectors, which the core would have to know one by one.
 send <- function(channel, message) {
-  # Version 2 has no compact vectors, which the core would have to know one by one.
-  body <- serialize(message, NULL, version = 2)
-  size <- writeBin(length(body), raw(), endian = "big")
-  if (!.Call(mf_write, channel$output, c(size, body))) end_worker()
+  if (!channel$send(serialize(message, NULL, version = 2))) end_worker()
 }
 
-receive <- function(channel) {
-  size <- readBin(read_exactly(channel, 4), "integer", endian = "big")
-  unserialize(read_exactly(channel, size))
-}
+receive <- function(channel) channel$receive()
 
-read_exactly <- function(channel, size) {
-  bytes <- .Call(mf_read, channel$input, size)
-  if (length(bytes) < size) end_worker()
-  bytes
+# The channel of a worker process: two file descriptors.
+pipes <- function(read_fd, write_fd) {
+  read_exactly <- function(size) {
+    bytes <- .Call(mf_read, read_fd, size)
+    if (length(bytes) < size) end_worker()
+    bytes
+  }
+  list(
+    receive = function() {
+      size <- readBin(read_exactly(4), "integer", endian = "big")
+      unserialize(read_exactly(size))
+    },
+    send = function(bytes) {
+      size <- writeBin(length(bytes), raw(), endian = "big")
+      .Call(mf_write, write_fd, c(size, bytes))
+    }
+  )
 }
 
 # The core is gone, or has no more use for this process.

@@ -20,7 +20,7 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   descriptors <- .Call(mf_serve_forks, control_fd)
   if (is.null(descriptors)) .Call(mf_exit, 0L)
   tempdir(check = TRUE)
-  status <- serve_attempt(list(input = descriptors[[1]], output = descriptors[[2]]))
+  status <- serve_attempt(pipes(descriptors[[1]], descriptors[[2]]))
   end_fork(status)
 }
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import metaflow_core
+from metaflow_core.compute.inline import Hear, Say
 from metaflow_core.compute.launcher import Exit, Stream, Worker
 from metaflow_core.compute.local import LocalLauncher
 from metaflow_core.compute.loop import Loop
@@ -31,6 +36,7 @@ class Told:
     labels: list[str] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     output: dict[Stream, bytes] = field(default_factory=lambda: {"stdout": b"", "stderr": b""})
+    shown: list[bool] = field(default_factory=list)
     ends: list[Exit] = field(default_factory=list)
     after_end: list[object] = field(default_factory=list)
 
@@ -42,8 +48,9 @@ class Told:
         self._note(message)
         self.messages.append(message)
 
-    def on_output(self, stream: Stream, data: bytes) -> None:
+    def on_output(self, stream: Stream, data: bytes, *, is_shown: bool = False) -> None:
         self._note(data)
+        self.shown.append(is_shown)
         self.output[stream] += data
 
     def on_exit(self, how: Exit) -> None:
@@ -59,6 +66,22 @@ class Told:
     def _note(self, what: object) -> None:
         if self.ends:
             self.after_end.append(what)
+
+
+def _serve_inline(program: Path, hear: Hear, say: Say) -> int | None:
+    """Run *program* in this process, in the place of the session."""
+
+    def send(**message: Any) -> None:
+        say(message)
+
+    names = {"receive": hear, "send": send, "os": os, "signal": signal, "time": time}
+    try:
+        exec(compile(program.read_text(), program.name, "exec"), names)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        return None
+    return 0
 
 
 @dataclass
@@ -101,6 +124,7 @@ class Workshop:
             payload=Path("payload"),
             isolation=isolation or self.isolation,
             say=self.said.append,
+            serve_inline=partial(_serve_inline, folder / "program.py"),
         )
         self._launchers.append(launcher)
         return launcher

@@ -18,6 +18,12 @@ def workshop(request, new_workshop):
     return new_workshop(request.param)
 
 
+@pytest.fixture(params=["process", "fork", "inline"])
+def any_workshop(request, new_workshop):
+    """For what holds without a process of its own, too."""
+    return new_workshop(request.param)
+
+
 def test_a_worker_works_in_the_working_directory_with_the_session_s_libraries(workshop):
     told = workshop.run("""
         send(type="facts", option=options[0], script=os.path.dirname(options[1]),
@@ -35,30 +41,30 @@ def test_a_worker_works_in_the_working_directory_with_the_session_s_libraries(wo
     ]
 
 
-def test_messages_go_both_ways(workshop):
-    worker, told = workshop.start("""
+def test_messages_go_both_ways(any_workshop):
+    worker, told = any_workshop.start("""
         for _ in range(3):
             send(type="echo", text=receive()["text"])
     """)
     for text in ("a", "b", "c"):
         worker.send({"type": "say", "text": text})
 
-    workshop.wait(told)
+    any_workshop.wait(told)
 
     assert [m["text"] for m in told.messages] == ["a", "b", "c"]
     assert (told.end.code, told.end.signal) == (0, None)
 
 
-def test_messages_larger_than_a_pipe_arrive_whole(workshop):
+def test_messages_larger_than_a_pipe_arrive_whole(any_workshop):
     big = os.urandom(5_000_000)
-    worker, told = workshop.start("""
+    worker, told = any_workshop.start("""
         message = receive()
         send(type="echo", bytes=message["bytes"])
         send(type="echo", bytes=message["bytes"][::-1])
     """)
     worker.send({"type": "say", "bytes": big})
 
-    workshop.wait(told)
+    any_workshop.wait(told)
 
     assert [m["bytes"] for m in told.messages] == [big, big[::-1]]
 
@@ -113,20 +119,20 @@ def test_the_size_of_this_process_is_not_taken_for_the_worker_s(workshop):
     assert workshop.run("").end.peak_memory_bytes < ours
 
 
-def test_workers_of_one_launcher_are_told_apart(workshop):
-    launcher = workshop.launcher('send(type="echo", text=receive()["text"])')
+def test_workers_of_one_launcher_are_told_apart(any_workshop):
+    launcher = any_workshop.launcher('send(type="echo", text=receive()["text"])')
     told = {text: Told() for text in "abcdef"}
     workers = {text: launcher.start(listener) for text, listener in told.items()}
     for text, worker in reversed(workers.items()):
         worker.send({"type": "say", "text": text})
 
-    workshop.wait(*told.values())
+    any_workshop.wait(*told.values())
 
     assert {text: t.messages[0]["text"] for text, t in told.items()} == {t: t for t in told}
 
 
-def test_the_label_is_the_process_id(workshop):
-    told = workshop.run("send(type='pid', pid=os.getpid())")
+def test_the_label_is_the_process_id(any_workshop):
+    told = any_workshop.run("send(type='pid', pid=os.getpid())")
 
     assert told.labels == [f"pid {told.messages[0]['pid']}"]
 
@@ -157,12 +163,12 @@ def test_a_stopped_worker_that_does_not_end_is_killed(workshop):
     assert workshop.wait(told).end.signal == signal.SIGKILL
 
 
-def test_a_worker_can_be_stopped_before_it_has_started(workshop):
-    worker, told = workshop.start("time.sleep(60)")
+def test_a_worker_can_be_stopped_before_it_has_started(any_workshop):
+    worker, told = any_workshop.start("time.sleep(60)")
 
     worker.stop(grace_s=60)
 
-    assert workshop.wait(told).end.signal == signal.SIGTERM
+    assert any_workshop.wait(told).end.signal == signal.SIGTERM
 
 
 def _ends(pid: int, within_s: float = 30) -> bool:
@@ -283,8 +289,8 @@ def test_closing_the_launcher_ends_its_workers_and_tells(workshop):
     assert all(_ends(t.messages[0]["pid"]) for t in told)
 
 
-def test_a_launcher_can_be_closed_before_its_workers_have_started(workshop):
-    launcher, told = workshop.launcher("time.sleep(60)"), Told()
+def test_a_launcher_can_be_closed_before_its_workers_have_started(any_workshop):
+    launcher, told = any_workshop.launcher("time.sleep(60)"), Told()
     launcher.start(told)
 
     launcher.close()

@@ -109,7 +109,7 @@ def test_right_attributes_are_no_problem(name, attributes):
         (
             "isolation",
             {"mode": "thread"},
-            '`mode` must be one of "auto", "fork", "process", not \'thread\'',
+            '`mode` must be one of "auto", "fork", "process", "inline", not \'thread\'',
         ),
         ("resources", {"memory": -1}, "`memory` must be a number of at least 0, not -1"),
         ("resources", {"cpu": "all"}, "`cpu` must be a number of at least 0, not 'all'"),

@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metaflow_core import wire
 from metaflow_core.bridge.operations import Live, find_operation
 from metaflow_core.errors import MetaflowError, RFailed, UsageError
+
+if TYPE_CHECKING:
+    from metaflow_core.compute.inline import Hear, Say
 
 
 def missing_packages() -> list[str]:
@@ -34,7 +37,7 @@ def ask_live(
     op: str,
     question: bytes,
     emit: Callable[[str, str], None],
-    evaluate: Callable[[str, bytearray], bytes],
+    evaluate: Callable[..., bytes],
 ) -> bytearray:
     """Like `ask`, for an operation that prints and asks back while it runs.
 
@@ -43,20 +46,34 @@ def ask_live(
         question: Arguments and environment in R `serialize()` bytes.
         emit: Called with text and ``"stdout"`` or ``"stderr"``.
         evaluate: Called with the name of what R is to evaluate and its serialized arguments;
-            answers with serialized plain data.
+            answers with serialized plain data. To serve an attempt, it is given two functions
+            more: one that gives the core's next message, and one that takes a message.
     """
 
-    def ask_r(name: str, /, **arguments: Any) -> Any:
-        answer = wire.loads(bytes(evaluate(name, bytearray(wire.dumps(arguments)))))
+    def ask_r(name: str, /, *functions: Callable[..., Any], **arguments: Any) -> Any:
+        answer = wire.loads(bytes(evaluate(name, bytearray(wire.dumps(arguments)), *functions)))
         if answer.get("failed"):
             raise RFailed(f"R could not evaluate {name}: {answer['failed']}")
         return answer.get("value")
+
+    def serve_inline(hear: Hear, say: Say) -> int | None:
+        try:
+            status: int | None = ask_r(
+                "attempt",
+                lambda: bytearray(wire.dumps(dict(hear()))),
+                lambda message: say(wire.loads(bytes(message))),
+            )
+        except (RuntimeError, KeyboardInterrupt):
+            # All errors of R come as data. This is how reticulate tells that R went back to its
+            # prompt, as the `Q` of a browser does.
+            return None
+        return status
 
     def emit_text(text: str, stream: str) -> None:
         # R's strings hold no NUL; a task may print one.
         emit(text.replace("\0", "\N{SYMBOL FOR NULL}"), stream)
 
-    return _answer(op, question, live=Live(emit_text, ask_r))
+    return _answer(op, question, live=Live(emit_text, ask_r, serve_inline))
 
 
 def _answer(op: str, question: bytes, **extra: Any) -> bytearray:

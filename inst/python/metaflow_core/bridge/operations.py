@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from metaflow_core.compute.inline import ServeAttempt
 
 OPERATIONS: dict[str, Callable[..., Any]] = {}
 """Operation name to function of plain keyword arguments that returns plain data."""
@@ -22,10 +25,12 @@ class Live:
     Args:
         emit: Prints text on ``"stdout"`` or ``"stderr"``.
         ask_r: Asks R to evaluate something by name with plain arguments; its plain answer.
+        serve_inline: Runs an attempt in the R session.
     """
 
     emit: Callable[[str, str], None]
     ask_r: Callable[..., Any]
+    serve_inline: ServeAttempt
 
 
 def operation(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

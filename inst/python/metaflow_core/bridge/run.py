@@ -53,6 +53,7 @@ def command(
         payload=lambda: live.ask_r("payload"),
         evaluate_default=evaluate_default,
         preflight=lambda sends: live.ask_r("preflight", sends=sends),
+        serve_inline=live.serve_inline,
         **terminal,
     )
     result = main(invocation)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from metaflow_core.compute.inline import ServeAttempt
 from metaflow_core.model.flow import Flow
 from metaflow_core.runtime.report import RunResult
 from metaflow_core.runtime.start import RSession, RunRequest, Services, run_flow
@@ -27,6 +28,7 @@ class Invocation:
         evaluate_default: Evaluates the default function of the parameter of that name.
         script: How the user calls the script, such as ``"Rscript flow.R"``; "" without one.
         colour: Whether the console shows ANSI colours.
+        serve_inline: Runs an attempt in the session; None if it cannot be asked.
         run_flow: Carries out a run.
         preflight: Looks through the functions of the steps; its warnings (see `cli.preflight`).
             Asked whether to try as well what sending them to a worker would say.
@@ -41,6 +43,7 @@ class Invocation:
     evaluate_default: Callable[[str], Any]
     script: str = ""
     colour: bool = False
+    serve_inline: ServeAttempt | None = None
     run_flow: Callable[[RunRequest, Services], RunResult] = run_flow
     preflight: Callable[[bool], Sequence[Mapping[str, Any]]] = lambda sends: ()
 

@@ -33,8 +33,7 @@ _RUN_OPTIONS: list[Callable[[], click.Option]] = [
     lambda: click.Option(
         ["--max-workers"],
         type=click.IntRange(min=1),
-        default=16,
-        help="Tasks that may run at once.  [default: 16]",
+        help="Tasks that may run at once.  [default: 16; 1 with --inline]",
     ),
     lambda: click.Option(
         ["--max-num-splits"],
@@ -68,6 +67,9 @@ _RUN_OPTIONS: list[Callable[[], click.Option]] = [
         ["--preflight/--no-preflight"],
         default=None,
         help="Look through the steps' functions first.  [default: do]",
+    ),
+    lambda: click.Option(
+        ["--inline"], is_flag=True, help="Run the tasks in this R session: --isolation inline."
     ),
 ]
 
@@ -131,7 +133,14 @@ def _run(ctx: click.Context, /, **options: Any) -> None:
     services = _services(ctx, flow)
     _greet(services.console, flow)
     warn_before_run(invocation, options["preflight"], quiet=services.console.quiet)
-    request = RunRequest(flow, values, _run_options(options), invocation.session, payload)
+    request = RunRequest(
+        flow,
+        values,
+        _run_options(options),
+        invocation.session,
+        payload,
+        serve_inline=invocation.serve_inline,
+    )
     _finish(invocation.run_flow(request, services), invocation, services, result)
 
 
@@ -163,7 +172,14 @@ def _resume(ctx: click.Context, /, **options: Any) -> None:
         "Gathering required information to resume run (this may take a bit of time)..."
     )
     request = RunRequest(
-        flow, values, _run_options(options), invocation.session, payload, origin, options["step"]
+        flow,
+        values,
+        _run_options(options),
+        invocation.session,
+        payload,
+        origin,
+        options["step"],
+        serve_inline=invocation.serve_inline,
     )
     _finish(invocation.run_flow(request, services), invocation, services, result)
 
@@ -300,16 +316,26 @@ def _only_local(what: str, kind: str | None) -> None:
 
 
 def _run_options(options: dict[str, Any]) -> RunOptions:
+    isolation = _isolation(options)
     return RunOptions(
-        max_workers=options["max_workers"],
+        max_workers=options["max_workers"] or (1 if isolation == "inline" else 16),
         max_num_splits=options["max_num_splits"],
         tags=tuple(options["tag"]),
         namespace=options["namespace"],
         run_id_file=options["run_id_file"],
         seed=options["seed"],
         on_error=options["on_error"],
-        isolation=options["isolation"] or _default_isolation(),
+        isolation=isolation,
     )
+
+
+def _isolation(options: dict[str, Any]) -> str:
+    chosen: str | None = options["isolation"]
+    if options["inline"]:
+        if chosen not in (None, "inline"):
+            raise UsageError(f"--inline and --isolation {chosen} contradict each other.")
+        return "inline"
+    return chosen or _default_isolation()
 
 
 def _default_isolation() -> str:

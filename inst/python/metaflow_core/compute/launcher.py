@@ -39,8 +39,14 @@ class Listener(Protocol):
         """The worker sent a message (see `protocol`)."""
         ...
 
-    def on_output(self, stream: Stream, data: bytes) -> None:
-        """The worker, C code in it, or a child of it wrote to its standard output or error."""
+    def on_output(self, stream: Stream, data: bytes, *, is_shown: bool = False) -> None:
+        """The worker, C code in it, or a child of it wrote to its standard output or error.
+
+        Args:
+            stream: Which of them.
+            data: What it wrote.
+            is_shown: Whether the user has seen it already.
+        """
         ...
 
     def on_exit(self, how: Exit) -> None:

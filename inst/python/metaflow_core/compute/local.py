@@ -1,4 +1,4 @@
-"""Workers on this machine: forks of one process, or fresh processes."""
+"""Workers on this machine: forks of one process, fresh processes, or the session itself."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from metaflow_core.compute.fork import ForkLauncher, Zygote
+from metaflow_core.compute.inline import InlineLauncher, ServeAttempt
 from metaflow_core.compute.launcher import Listener, Worker
 from metaflow_core.compute.loop import Loop
 from metaflow_core.compute.process import ProcessLauncher, RCommand
 from metaflow_core.compute.waiting import WaitingWorker
 from metaflow_core.errors import WorkerError
 
-Isolation = Literal["auto", "fork", "process"]
+Isolation = Literal["auto", "fork", "process", "inline"]
 """How a task is kept apart from others: `"fork"` of a process that has loaded the flow, fresh
-`"process"`, or `"auto"`: a fork where it cannot behave otherwise than a fresh process would."""
+`"process"`, `"auto"`: a fork where it cannot behave otherwise than a fresh process would; or not
+at all, `"inline"`, in the session that asked for the run."""
 
 ISOLATIONS: tuple[str, ...] = get_args(Isolation)
 
@@ -35,6 +37,7 @@ class LocalLauncher:
         payload: What the flow's tasks need, which the zygote loads.
         isolation: How tasks are kept apart that ask for nothing else.
         say: Tells the user why tasks are not forked.
+        serve_inline: Runs one attempt in the session; None where there is no session.
     """
 
     def __init__(  # noqa: PLR0913 -- each is a fact of its own about the session
@@ -46,6 +49,7 @@ class LocalLauncher:
         payload: Path,
         isolation: str,
         say: Callable[[str], None],
+        serve_inline: ServeAttempt | None = None,
     ) -> None:
         self._loop, self._isolation, self._say = loop, isolation, say
         log = Path(command.temporary_dir) / "zygote.log"
@@ -56,6 +60,7 @@ class LocalLauncher:
                 loop, command, scripts / "zygote.R", payload, log, on_loaded=self._start_waiting
             ),
         )
+        self._inline = InlineLauncher(loop, serve_inline) if serve_inline else None
         self._auto: ProcessLauncher | ForkLauncher | None = None if CAN_FORK else self._process
         #: Workers that start when the zygote has loaded the flow.
         self._waiting: list[WaitingWorker] = []
@@ -64,7 +69,7 @@ class LocalLauncher:
         """Start the zygote, or the first process (see `Launcher`)."""
         if self._needs_zygote(self._isolation):
             self._fork.prepare()
-        else:
+        elif self._isolation != "inline":
             self._process.prepare()
 
     def start(self, listener: Listener, isolation: str | None = None) -> Worker:
@@ -80,8 +85,9 @@ class LocalLauncher:
         waiting, self._waiting = self._waiting, []
         for worker in waiting:
             worker.close()
-        self._fork.close()
-        self._process.close()
+        for launcher in (self._inline, self._fork, self._process):
+            if launcher is not None:
+                launcher.close()
 
     def _needs_zygote(self, way: str) -> bool:
         return way == "fork" or (way == "auto" and self._auto is not self._process)
@@ -102,6 +108,10 @@ class LocalLauncher:
                 return self._fork.start(listener)
             case "process":
                 return self._process.start(listener)
+            case "inline":
+                if self._inline is None:
+                    raise WorkerError("There is no R session here to run a task in.")
+                return self._inline.start(listener)
             case _:
                 return self._chosen().start(listener)
 

@@ -37,6 +37,8 @@ class Loop:
         self._due: list[tuple[float, int]] = []
         self._callbacks: dict[int, Callback] = {}
         self._numbers = itertools.count()
+        #: The stop signals, while they are caught.
+        self._signals: _StopSignals | None = None
 
     def on_readable(self, fd: int, callback: Callback) -> None:
         """Call *callback* whenever *fd* can be read."""
@@ -82,30 +84,39 @@ class Loop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        read_end, write_end = os.pipe()
-        os.set_blocking(read_end, False)
-        os.set_blocking(write_end, False)
+        self._signals = signals = _StopSignals()
 
         def wake() -> None:
-            for number in os.read(read_end, 64):
-                if number in STOP_SIGNALS:
-                    callback(number)
+            for number in signals.read():
+                callback(number)
 
-        def ignore(number: int, frame: FrameType | None) -> None:
-            """The byte in the pipe does the work."""
-
-        old_wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        old_handlers = [_replace_handler(number, ignore) for number in STOP_SIGNALS]
-        self.on_readable(read_end, wake)
+        signals.catch()
+        self.on_readable(signals.read_end, wake)
         try:
             yield
         finally:
-            self.forget(read_end)
-            for restore in old_handlers:
-                restore()
-            signal.set_wakeup_fd(old_wakeup)
-            os.close(read_end)
-            os.close(write_end)
+            self.forget(signals.read_end)
+            signals.leave()
+            signals.close()
+            self._signals = None
+
+    @contextlib.contextmanager
+    def leaving_signals(self) -> Iterator[None]:
+        """Leave stop signals meanwhile to those who had them before `catching_signals`."""
+        if self._signals is None:
+            yield
+            return
+        self._signals.leave()
+        try:
+            yield
+        finally:
+            self._signals.catch()
+
+    def interrupt(self) -> bool:
+        """Do as if the user had pressed Ctrl-C; whether signals are caught at all."""
+        if self._signals is not None:
+            self._signals.add(signal.SIGINT)
+        return self._signals is not None
 
     def _wait_s(self) -> float | None:
         self._drop_cancelled()
@@ -123,6 +134,46 @@ class Loop:
     def _drop_cancelled(self) -> None:
         while self._due and self._due[0][1] not in self._callbacks:
             heapq.heappop(self._due)
+
+
+class _StopSignals:
+    """The signals that ask a run to stop, as bytes in a pipe."""
+
+    def __init__(self) -> None:
+        self.read_end, self._write_end = os.pipe()
+        os.set_blocking(self.read_end, False)
+        os.set_blocking(self._write_end, False)
+        self._restore: list[Callback] = []
+
+    def catch(self) -> None:
+        """Put them into the pipe from now on."""
+        old_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        self._restore = [
+            *(_replace_handler(number, self._ignore) for number in STOP_SIGNALS),
+            partial(signal.set_wakeup_fd, old_wakeup),
+        ]
+
+    def leave(self) -> None:
+        """Leave them to those who had them before."""
+        for restore in self._restore:
+            restore()
+
+    def add(self, number: int) -> None:
+        """Add a signal that nobody has sent."""
+        os.write(self._write_end, bytes([number]))
+
+    def read(self) -> list[int]:
+        """The signals that have arrived."""
+        return [number for number in os.read(self.read_end, 64) if number in STOP_SIGNALS]
+
+    def close(self) -> None:
+        """Close the pipe."""
+        os.close(self.read_end)
+        os.close(self._write_end)
+
+    @staticmethod
+    def _ignore(number: int, frame: FrameType | None) -> None:
+        """The byte in the pipe does the work."""
 
 
 def _replace_handler(number: int, handler: Handler) -> Callable[[], object]:

@@ -2,7 +2,8 @@
 
 A message is a four-byte big-endian length and that many bytes of R `serialize()` (see `wire`), a
 named list with an element `type`. The core writes to one pipe and the worker to another; their
-file descriptors are the worker's two command-line arguments. Bulk never travels in a message:
+file descriptors are the worker's two command-line arguments. An attempt in the session that asked
+for the run has two functions in their place. Bulk never travels in a message:
 what is larger than `INLINE_LIMIT_BYTES` lies in a file of the attempt's spool directory, which
 the message names.
 
@@ -19,7 +20,8 @@ From the core:
             task_id)` of the inputs in order, each a vector; `index` is that in the innermost
             foreach or NA), `items_limit_bytes` (see `items` of `result`), `seed` (raw, 2496 bytes:
             the 624 words of a Mersenne Twister, little-endian), `environment` (named list of
-            environment variables), `print_error` (logical: whether a failure is told in the log).
+            environment variables), `print_error` (logical: whether a failure is told in the log),
+            `timeout_s` (seconds, or NULL; for an attempt in the session, which limits itself).
 `artifact`  answers `get`: `found` (logical), `kind` and its payload as below; for `"foreach"`,
             `is_item` is TRUE if that is the item only, and absent if it is the whole artifact.
 `artifacts` answers `gather`: `artifacts`, for the first of the inputs that were asked for the
@@ -33,6 +35,8 @@ From the worker:
             input, or which level of `frames`, from 0; absent for `"self"`), `name`.
 `gather`    asks for the artifact `name` of several inputs: `index`, a vector.
 `objects`   asks for the names and hashes of all artifacts of inputs: `index`, a vector.
+`output`    (in the session that asked for the run only) what the task printed on `stream`,
+            `"stdout"` or `"stderr"`: `bytes`. The user has seen it.
 `result`    last message. `ok` (logical); `artifacts`: list of `list(name, kind, ...)`, what the
             step assigned; `removed`: list of names; `outcome`: `list(chosen, num_splits, values,
             items)` (`values`: list of short texts, one a split; `items`: NULL if the artifact is

@@ -137,9 +137,9 @@ class Attempt:
             case "result":
                 self._result = message
 
-    def on_output(self, stream: Stream, data: bytes) -> None:
+    def on_output(self, stream: Stream, data: bytes, *, is_shown: bool = False) -> None:
         """Log and print what the task wrote (see `Listener`)."""
-        self._log.write(stream, data)
+        self._log.write(stream, data, is_shown=is_shown)
 
     def on_exit(self, how: Exit) -> None:
         """Keep the results, or find out why there are none (see `Listener`)."""
@@ -220,6 +220,7 @@ class Attempt:
             "seed": seeds.stream(run.seed, self.place.key),
             "environment": dict(self._policy.environment),
             "print_error": self._policy.print_exception or not self._policy.catches,
+            "timeout_s": self._policy.timeout_s,
         }
 
     def _answer(self, message: Mapping[str, Any]) -> None:

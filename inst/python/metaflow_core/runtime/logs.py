@@ -29,11 +29,13 @@ class TaskLog:
     def __init__(self, console: Console, writer: AttemptWriter, prefix: str) -> None:
         self._console, self._writer, self.prefix = console, writer, prefix
         self._partial: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
+        self._is_shown = False
         self._is_broken = False
         self._last_time = 0.0
 
-    def write(self, stream: Stream, data: bytes) -> None:
-        """Add output of the task."""
+    def write(self, stream: Stream, data: bytes, *, is_shown: bool = False) -> None:
+        """Add output of the task; what *is_shown* already is stored only."""
+        self._is_shown = is_shown
         *lines, rest = (self._partial[stream] + data).split(b"\n")
         if len(rest) > _LONGEST_LINE_BYTES:
             lines, rest = [*lines, rest], b""
@@ -58,7 +60,7 @@ class TaskLog:
                 self._keep(stream, [rest])
 
     def _keep(self, stream: Stream, lines: list[bytes]) -> None:
-        for line in lines:
+        for line in () if self._is_shown else lines:
             self._console.output(line.decode("utf-8", "replace"), self.prefix)
         self._store(stream, lines)
 

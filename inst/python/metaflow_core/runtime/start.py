@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from metaflow_core import __version__, config
+from metaflow_core.compute.inline import Hear, Say, ServeAttempt
 from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.local import LocalLauncher
 from metaflow_core.compute.loop import Loop
@@ -107,6 +108,7 @@ class RunRequest:
         payload: What workers need of the flow, R's own business.
         origin: The run to resume, or None.
         from_step: Step to resume from, or None for what failed.
+        serve_inline: Runs an attempt in the session; None if it cannot be asked.
     """
 
     flow: Flow
@@ -116,6 +118,7 @@ class RunRequest:
     payload: bytes
     origin: OriginRun | None = None
     from_step: str | None = None
+    serve_inline: ServeAttempt | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,7 @@ def local_launcher(loop: Loop, request: RunRequest, console: Console, temporary:
         payload=temporary / PAYLOAD,
         isolation=request.options.isolation,
         say=console.line,
+        serve_inline=request.serve_inline,
     )
 
 
@@ -207,6 +211,7 @@ def run_flow(
     status = emit.status if services.console.colour else None
     console = replace(services.console, emit=emit, show_status=status)
     services = replace(services, console=console)
+    request = _flushing(request, emit)
     launcher = make_launcher(loop, request, services.console, temporary)
     try:
         with telling("write", temporary / PAYLOAD):
@@ -222,6 +227,19 @@ def run_flow(
         emit.flush()
         loop.close()
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _flushing(request: RunRequest, emit: BatchedEmit) -> RunRequest:
+    """What was said is seen before a task in the session prints on the same console."""
+    serve = request.serve_inline
+    if serve is None:
+        return request
+
+    def serve_flushed(hear: Hear, say: Say) -> int | None:
+        emit.flush()
+        return serve(hear, say)
+
+    return replace(request, serve_inline=serve_flushed)
 
 
 def _temporary_folder() -> Path:

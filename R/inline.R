@@ -1,0 +1,165 @@
+# Attempts in the session that asked for the run, so that debuggers and profilers see them.
+#
+# The core calls back into R for each; `inst/python/metaflow_core/compute/inline.py` is the other
+# side. A task sees the session, and leaves it as it was: its options, its variables, its directory.
+
+# Runs one attempt. `hear()` gives the core's next message and `say(bytes)` takes one. Returns 0 if
+# the step succeeded, 1 if it failed, and NULL if the user interrupted it.
+serve_inline <- function(payload, hear, say) {
+  restore <- keep_session()
+  on.exit(restore())
+  the$payload <- payload
+  channel <- list(receive = function() unserialize(as.raw(hear())), send = function(bytes) {
+    say(bytes)
+    TRUE
+  })
+  log <- new_inline_log(channel)
+  on.exit(log$close(), add = TRUE, after = FALSE)
+  tryCatch(
+    serve_attempt(channel, run = function(task, channel) attempt_inline(task, channel, log)),
+    interrupt = function(interrupt) NULL
+  )
+}
+
+attempt_inline <- function(task, channel, log) {
+  # As in a worker: a warning is told when it is raised.
+  if (getOption("warn") == 0) options(warn = 1)
+  began_s <- proc.time()[["elapsed"]]
+  if (!is.null(task$timeout_s)) setTimeLimit(elapsed = task$timeout_s)
+  on.exit(setTimeLimit())
+  result <- run_attempt(task, channel, call = function(...) {
+    withCallingHandlers(
+      call_step(...),
+      message = function(message) log$add(conditionMessage(message)),
+      warning = function(warning) log$add(warning_text(warning)),
+      error = enter_debugger
+    )
+    # `Sys.sleep()` and C code do not look at the limit.
+    if (proc.time()[["elapsed"]] - began_s > (task$timeout_s %||% Inf)) {
+      stop("reached elapsed time limit")
+    }
+  })
+  if (!isFALSE(task$print_error)) log$add(failure_text(result$failure))
+  log$flush()
+  result
+}
+
+# What the steps need, as `load_payload()` returns it, but of this session: its helpers are here,
+# and a function is the very object that `debug()` or a breakpoint has marked.
+inline_payload <- function(flow, script = script_functions()) {
+  steps <- lapply(flow$steps, function(step) {
+    list(label = step$label, cases = step$cases, fun = session_function(step, script))
+  })
+  names(steps) <- vapply(flow$steps, function(step) step$name, "")
+  list(flow = flow$name, steps = steps)
+}
+
+# The function of a step; as it is now, if `trace()` or an editor has put breakpoints into it since
+# the step was made.
+session_function <- function(step, script) {
+  fun <- step$fun
+  if (is.null(fun) || is.primitive(fun)) return(fun)
+  here <- if (nzchar(step$label)) get0(step$label, globalenv(), mode = "function")
+  if (inherits(here, "functionWithTrace") && identical(here@original, fun)) return(here)
+  if (isdebugged(fun)) fun else with_source(fun, step$label, script)
+}
+
+# Does what `options(error = )` asks for, at the error: it is caught further out, and R would not.
+enter_debugger <- function(error) {
+  handler <- getOption("error")
+  if (is.null(handler)) return()
+  writeLines(failure_text(new_failure(error, "error", NULL)), stderr())
+  eval(handler, globalenv())
+}
+
+# The log of an attempt. What it prints is seen at once, and handed over with the next message or
+# warning and at the end; `add` takes a text of the error stream, which has been seen, too.
+new_inline_log <- function(channel) {
+  path <- tempfile("log-")
+  file <- file(path, "wb")
+  sinks <- sink.number()
+  sink(file, split = TRUE)
+  sent_bytes <- 0
+  flush <- function() {
+    # A step may have closed all connections.
+    try(base::flush(file), silent = TRUE)
+    bytes <- read_from(path, sent_bytes)
+    sent_bytes <<- sent_bytes + length(bytes)
+    if (length(bytes)) say_output(channel, "stdout", bytes)
+  }
+  add <- function(text) {
+    flush()
+    if (length(text)) say_output(channel, "stderr", charToRaw(enc2utf8(text)))
+  }
+  close <- function() {
+    while (sink.number() > sinks) sink()
+    try(base::close(file), silent = TRUE)
+    unlink(path)
+  }
+  list(flush = flush, add = add, close = close)
+}
+
+read_from <- function(path, position) {
+  file <- file(path, "rb")
+  on.exit(close(file))
+  seek(file, position)
+  readBin(file, "raw", max(0, file.size(path) - position))
+}
+
+say_output <- function(channel, stream, bytes) {
+  send(channel, list(type = "output", stream = stream, bytes = bytes))
+}
+
+# A warning as R tells it.
+warning_text <- function(warning) {
+  call <- conditionCall(warning)
+  head <- if (is.null(call)) "Warning: " else sprintf("Warning in %s : ", one_line(call))
+  paste0(head, conditionMessage(warning), "\n")
+}
+
+# Remembers what a task may change in this session; returns what puts it back. Packages that it
+# loads stay loaded, and what it assigns in the global environment stays there.
+keep_session <- function() {
+  directory <- getwd()
+  options <- options()
+  variables <- Sys.getenv()
+  seed <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  attached <- search()
+  devices <- grDevices::dev.list()
+  tasks <- ls(the$tasks)
+  function() {
+    the$payload <- the$current <- NULL
+    rm(list = setdiff(ls(the$tasks), tasks), envir = the$tasks)
+    close_files(setdiff(grDevices::dev.list(), devices))
+    for (name in setdiff(search(), attached)) detach(name, character.only = TRUE)
+    restore_seed(seed)
+    restore_variables(variables)
+    restore_options(options)
+    setwd(directory)
+  }
+}
+
+# Completes plots in files; those on the screen are for the user to look at.
+close_files <- function(devices) {
+  names <- names(grDevices::dev.list())[match(devices, grDevices::dev.list())]
+  for (device in devices[!names %in% grDevices::deviceIsInteractive()]) grDevices::dev.off(device)
+}
+
+restore_seed <- function(seed) {
+  if (!is.null(seed)) return(assign(".Random.seed", seed, envir = globalenv()))
+  suppressWarnings(rm(".Random.seed", envir = globalenv()))
+}
+
+restore_variables <- function(variables) {
+  now <- Sys.getenv()
+  Sys.unsetenv(setdiff(names(now), names(variables)))
+  changed <- variables[!names(variables) %in% names(now) | now[names(variables)] != variables]
+  if (length(changed)) do.call(Sys.setenv, as.list(changed))
+}
+
+restore_options <- function(options) {
+  now <- options()
+  added <- setdiff(names(now), names(options))
+  changed <- Filter(function(name) !identical(now[[name]], options[[name]]), names(options))
+  options(c(options[changed], stats::setNames(vector("list", length(added)), added)))
+}
