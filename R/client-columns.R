@@ -14,8 +14,9 @@ as_time <- function(seconds) {
 column_types <- c(
   at = "time", created_at = "time", finished_at = "time", started_at = "time",
   attempt = "integer", index = "integer", line = "integer", num_splits = "integer",
-  number = "integer", exit_signal = "integer",
-  duration_s = "double", cpu_s = "double", peak_memory_bytes = "double",
+  number = "integer", exit_signal = "integer", pid = "integer",
+  done = "integer", failed = "integer", running = "integer", expected = "integer",
+  duration_s = "double", cpu_s = "double", peak_memory_bytes = "double", memory_bytes = "double",
   ok = "logical", tags = "texts",
   call = "character", file = "character", message = "character", origin_run_id = "character",
   pathspec = "character", run_id = "character", source = "character", status = "character",

@@ -5,7 +5,7 @@
 #' @param since,until `[POSIXct(1)]` Only runs made at `since` or later, and before `until`. A
 #'   `Date` and a string such as `"2026-11-21"` or `"2026-11-21 14:30"` are read as UTC.
 #' @param status `[character]` Only runs of these states: `"running"`, `"successful"`, `"failed"`,
-#'   `"unknown"`.
+#'   `"lost"`, `"unknown"`.
 #' @param limit `[integer(1)]` At most so many, the newest.
 #' @return A data frame with a row for each run of the current namespace, newest first: `run_id`,
 #'   `pathspec`, `user`, `status`, `created_at` and `finished_at` (UTC), `duration_s`, `tags` (the
@@ -63,7 +63,7 @@ tasks <- function(run_or_step) {
 }
 
 check_states <- function(status, call = rlang::caller_env()) {
-  known <- c("running", "successful", "failed", "unknown")
+  known <- c("running", "successful", "failed", "lost", "unknown")
   if (!all(status %in% known)) {
     must <- paste(dQuote(known, FALSE), collapse = ", ")
     abort_argument("status", paste("some of", must), status, call = call)

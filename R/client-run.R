@@ -59,9 +59,11 @@ run_client <- R6::R6Class("RunClient",
 
     #' @description What the run is doing now, also when another session or machine runs it.
     #' @return A list that prints well: `pathspec`; `status`; `at`, `host` and `pid` of its last
-    #'   heartbeat (time in UTC; `NULL` if it sends none); `tasks`, counts by status; `running`, a
-    #'   data frame with `pathspec`, `attempt`, `worker` and `started_at` (UTC) of the attempts that
-    #'   run; `waiting`, a data frame with `task` and `why`.
+    #'   heartbeat (time in UTC; `NULL` if it sends none); `tasks`, counts by status; `steps`, a data
+    #'   frame with how many tasks of each `step` are `done`, `failed` and `running`, and how many are
+    #'   `expected`; `running`, a data frame with `pathspec`, `attempt`, `worker`, `started_at` (UTC)
+    #'   and, for a run on this machine, `pid`, `cpu_s` and `memory_bytes` of the attempts that run;
+    #'   `waiting`, a data frame with `task` and `why`.
     state = function() {
       as_run_state(ask("run_state", pathspec = self$pathspec))
     },
@@ -164,8 +166,9 @@ run_client <- R6::R6Class("RunClient",
     #' @field super_ The methods of the base class, [metaflow_object].
     super_ = function() super,
 
-    #' @field status `[character(1)]` `"running"`, `"successful"`, `"failed"` or `"unknown"`: not
-    #'   finished, and not heard of for a while.
+    #' @field status `[character(1)]` `"running"`, `"successful"`, `"failed"`, `"lost"` (its process
+    #'   died before it could say how it ended) or `"unknown"`: not finished, and not heard of for a
+    #'   while.
     status = function() private$fact("status"),
 
     #' @field code What was run, as it was then: a list with `functions` (the step functions by

@@ -8,6 +8,7 @@ import re
 import pytest
 from played_run import RBytes, RError
 
+from metaflow_core.cli.table import table
 from metaflow_core.errors import InvalidPathspec, NotFound
 from metaflow_core.model.flow import Flow, Step
 
@@ -139,3 +140,32 @@ def test_a_pathspec_with_too_many_parts_is_a_usage_error(look):
         look[0](FLOW, "logs", "1/2/3/4/5/6")
 
     assert caught.value.exit_code == 2
+
+
+def test_the_state_of_a_run_is_told(look):
+    terminal, run_id = look
+    answer = terminal(FLOW, "state", run_id)
+    lines = answer.out.splitlines()
+
+    assert lines[0].startswith(f"F/{run_id} failed, pid ")
+    assert [line.split()[:4] for line in lines[2:]] == [
+        ["start", "1", "of", "1"],
+        ["body", "1", "of", "2"],
+    ]
+    told = json.loads(terminal(FLOW, "state", "--json").out)
+    assert list(told) == [
+        "pathspec", "status", "at", "host", "pid", "tasks", "steps", "running", "waiting",
+    ]  # fmt: skip
+    assert told["steps"][1] == {
+        "step": "body", "done": 1, "failed": 1, "running": 0, "expected": 2,
+    }  # fmt: skip
+    assert told["running"] == told["waiting"] == []
+
+
+def test_a_table_is_cut_to_the_width_of_the_terminal_the_widest_column_first():
+    columns = {"id": ["1", "2"], "message": ["a" * 50, "short"]}
+    shown = {"id": "task", "message": "message"}
+
+    assert max(map(len, table(columns, shown, 30).splitlines())) == 30
+    assert table(columns, shown, 30).splitlines()[1] == f"1     {'a' * 23}…"
+    assert "a" * 50 in table(columns, shown)

@@ -76,6 +76,7 @@ def test_a_run_stands_as(end_task, state, failed, last, expected):
     status = standing.of_run(
         end_task=end_task,
         state=state,
+        is_gone=lambda: False,
         has_failed_task=lambda: failed,
         last_recorded_at=lambda: last,
         now=NOW,
@@ -119,3 +120,19 @@ def test_without_tags_facts_belong_to_the_attempt_that_ran_then():
 
     assert standing.facts_of_attempt(untagged, 0) == untagged[1:4]
     assert standing.facts_of_attempt(untagged, 2) == []
+
+
+def test_a_run_whose_process_died_is_lost_unless_it_has_said_how_it_ended():
+    def stands(status):
+        return standing.of_run(
+            end_task=None,
+            state={"status": status, "at": NOW - 1},
+            is_gone=lambda: True,
+            has_failed_task=lambda: False,
+            last_recorded_at=lambda: NOW,
+            now=NOW,
+        )
+
+    assert stands("running") == "lost"
+    assert stands("failed") == "failed"
+    assert standing.in_run("running", "lost") == "unknown"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 
 from metaflow_core import client
 from metaflow_core.cli.invocation import flow_name
-from metaflow_core.cli.table import duration_text, size_text, table, text, time_text
+from metaflow_core.cli.table import duration_text, size_text, table, terminal_width, text, time_text
 from metaflow_core.client import describe
 from metaflow_core.errors import FlowNotFound, InvalidPathspec
 from metaflow_core.model.pathspec import Pathspec
@@ -87,6 +88,9 @@ def read_commands() -> list[click.Command]:
             "info", "RUN[/STEP[/TASK]]", [_JSON], _info, "Tell about a run, a step or a task."
         ),
         _command(
+            "state", "[RUN]", [_JSON], _state, "Tell what a run is doing now.  [default: the last]"
+        ),
+        _command(
             "logs",
             "RUN/STEP[/TASK]",
             [
@@ -122,7 +126,10 @@ def read_commands() -> list[click.Command]:
 def _command(
     name: str, metavar: str, options: list[click.Parameter], callback: Any, about: str
 ) -> click.Command:
-    argument = click.Argument(["pathspec"], metavar=metavar)
+    default = "latest_run" if metavar.startswith("[") else None
+    argument = click.Argument(
+        ["pathspec"], metavar=metavar, required=default is None, default=default
+    )
     return click.Command(name, params=[argument, *options], callback=callback, help=about)
 
 
@@ -174,6 +181,54 @@ def _print_exception(exception: dict[str, Any]) -> None:
     click.echo(f"{'error:':<16}{exception['message']}{call}")
     for frame in reversed(exception["frames"]):
         click.echo(f"{'':<16}at {frame['file']}:{frame['line']} in {frame['call']}")
+
+
+@click.pass_context
+def _state(ctx: click.Context, pathspec: str, as_json: bool) -> None:
+    told = describe.run_state(pathspec=str(_of_run(ctx, pathspec)))
+    if as_json:
+        told["steps"] = _rows(told["steps"])
+        click.echo(json.dumps({name: told.get(name) for name in _STATE_KEYS}))
+        return
+    heard = f", pid {told['pid']} on {told['host']}, {_ago(told['at'])}" if "at" in told else ""
+    click.echo(f"{told['pathspec']} {told['status']}{heard}")
+    steps = told["steps"]
+    progress = [_n_of_m(*counts) for counts in zip(steps["done"], steps["expected"], strict=True)]
+    click.echo(table({**steps, "progress": progress}, _PROGRESS_COLUMNS, terminal_width()))
+    for name, columns in (("running", _RUNNING_COLUMNS), ("waiting", _WAITING_COLUMNS)):
+        rows = told.get(name) or []
+        if rows:
+            cells = {column: [row[column] for row in rows] for column in columns}
+            click.echo(f"\n{table(cells, columns, terminal_width())}")
+
+
+_STATE_KEYS = ("pathspec", "status", "at", "host", "pid", "tasks", "steps", "running", "waiting")
+
+_PROGRESS_COLUMNS = {
+    "step": "step",
+    "progress": "done",
+    "running": "running",
+    "failed": "failed",
+}
+
+_RUNNING_COLUMNS = {
+    "pathspec": "running",
+    "attempt": "attempt",
+    "pid": "pid",
+    "cpu_s": "cpu",
+    "memory_bytes": "memory",
+    "started_at": "since",
+}
+
+_WAITING_COLUMNS = {"task": "waiting", "why": "for"}
+
+
+def _n_of_m(done: int, expected: int | None) -> str:
+    return f"{done} of {'?' if expected is None else expected}"
+
+
+def _ago(at: float) -> str:
+    return f"heard of {duration_text(max(0.0, time.time() - at))} ago"
 
 
 @click.pass_context
@@ -317,11 +372,14 @@ def _tasks(ctx: click.Context, given: str) -> Iterator[str]:
 
 def _print(columns: dict[str, list[Any]], shown: dict[str, str], *, as_json: bool) -> None:
     if as_json:
-        names = list(columns)
-        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps(_rows(columns)))
     else:
-        click.echo(table(columns, shown))
+        click.echo(table(columns, shown, terminal_width()))
+
+
+def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _json_text(value: Any) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 
-def table(columns: Mapping[str, Sequence[Any]], shown: Mapping[str, str]) -> str:
+def table(
+    columns: Mapping[str, Sequence[Any]], shown: Mapping[str, str], width: int | None = None
+) -> str:
     """Aligned columns with a head line; a line that says so if there are no rows.
 
     Args:
         columns: Column name to its values, all of one length.
         shown: Names of the columns to show, in order, with their heads.
+        width: Longest line; the widest columns are cut. None for any length.
     """
     rows = list(
         zip(*(map(_COLUMN_TEXT.get(name, text), columns[name]) for name in shown), strict=True)
@@ -21,10 +25,35 @@ def table(columns: Mapping[str, Sequence[Any]], shown: Mapping[str, str]) -> str
         return "(none)"
     lines = [tuple(shown.values()), *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = _fitted(widths, width)
+    lines = [tuple(map(_cut, line, widths)) for line in lines]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def _fitted(widths: list[int], most: int | None) -> list[int]:
+    """Widths of columns that fit together, taken from the widest first."""
+    widths = list(widths)
+    while most and sum(widths) + 2 * (len(widths) - 1) > most and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else f"{cell[: width - 1]}…"
+
+
+_NARROWEST = 12
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal; None where nobody looks, whose tables are as wide as they are."""
+    try:
+        return os.get_terminal_size(1).columns or None
+    except OSError:
+        return None
 
 
 def text(value: Any) -> str:
@@ -68,5 +97,7 @@ _COLUMN_TEXT: dict[str, Any] = {
     "finished_at": time_text,
     "duration_s": duration_text,
     "cpu_s": duration_text,
+    "started_at": time_text,
     "peak_memory_bytes": lambda size: "" if size is None else size_text(size),
+    "memory_bytes": lambda size: "" if size is None else size_text(size),
 }

@@ -15,7 +15,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from metaflow_core.client import standing
+from metaflow_core.client import process, standing
 from metaflow_core.client.code import MetaflowCode
 from metaflow_core.client.history import Ending
 from metaflow_core.client.objects import (
@@ -307,12 +307,64 @@ def replace_tags(*, pathspec: str, tags: Sequence[str]) -> list[str]:
 
 
 def run_state(*, pathspec: str) -> dict[str, Any]:
-    """What a run is doing: its status, how many tasks stand how, and its own last word."""
+    """What a run is doing.
+
+    Returns:
+        What it said itself when it last did (``at host pid running waiting`` …), with
+        ``pathspec``, ``status``, ``tasks`` (number of tasks by status) and ``steps``, a table of
+        how many tasks of each step are ``done failed running``, and how many are ``expected``,
+        None if that is not known yet. A running attempt has ``pid cpu_s memory_bytes`` where the
+        run is on this machine, else None.
+    """
     found = Run(resolved(pathspec))
+    status = found.status
     table = tasks(pathspec=found.pathspec)
     counts = {status: table["status"].count(status) for status in sorted(set(table["status"]))}
-    told = found.state() or {}
-    return {**told, "pathspec": found.pathspec, "status": found.status, "tasks": counts}
+    told = dict(found.state() or {})
+    is_here = process.is_here(told)
+    told["running"] = [_running(one, is_here) for one in told.get("running") or ()]
+    if status != "running":
+        told["running"], told["waiting"] = [], []
+    steps = _progress(table, told.get("steps") or ())
+    return {**told, "pathspec": found.pathspec, "status": status, "tasks": counts, "steps": steps}
+
+
+def _running(attempt: Mapping[str, Any], is_here: bool) -> dict[str, Any]:
+    pid = process.pid_of(attempt["worker"])
+    used = process.usage(pid) if is_here and pid else None
+    return {
+        **attempt,
+        "pid": pid,
+        "cpu_s": used.cpu_s if used else None,
+        "memory_bytes": used.memory_bytes if used else None,
+    }
+
+
+def _progress(table: Table, told: Iterable[Mapping[str, Any]]) -> Table:
+    """How far each step has come; *told* is what the run itself says of foreaches."""
+    expected = {tally["step"]: tally["expected"] for tally in told}
+    rows = []
+    for name in dict.fromkeys(table["step"]):
+        pairs = zip(table["step"], table["status"], table["pathspec"], strict=True)
+        statuses, pathspecs = zip(*((s, p) for step, s, p in pairs if step == name), strict=True)
+        rows.append(
+            {
+                "step": name,
+                "done": sum(status in ("successful", "caught") for status in statuses),
+                "failed": statuses.count("failed"),
+                "running": statuses.count("running"),
+                "expected": expected.get(name) or _expected(Task(pathspecs[0])),
+            }
+        )
+    return _table(rows, ("step", "done", "failed", "running", "expected"))
+
+
+def _expected(task: Task) -> int | None:
+    """How many tasks the step of *task* has; None where other foreaches stand around its own."""
+    stack = task.foreach_stack
+    if len(stack) > 1:
+        return None
+    return stack[0].num_splits if stack else None if task.foreach_path else 1
 
 
 # Helpers

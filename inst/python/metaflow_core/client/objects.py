@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
-from metaflow_core.client import lineage, standing
+from metaflow_core.client import lineage, process, standing
 from metaflow_core.client.code import MetaflowCode
 from metaflow_core.client.for_r import encode_for_r
 from metaflow_core.client.history import Ending, History
@@ -843,6 +843,7 @@ class Run(MetaflowObject[Step]):
             status=standing.of_run(
                 end_task=end_status,
                 state=state,
+                is_gone=lambda: state is not None and process.is_gone(state),
                 has_failed_task=lambda: any(True for _ in self._failed_tasks()),
                 last_recorded_at=self._last_recorded_at,
                 now=time.time(),
@@ -856,7 +857,7 @@ class Run(MetaflowObject[Step]):
 
     @property
     def status(self) -> RunStatus:
-        """How it stands: "running", "successful", "failed", or "unknown" if it fell silent."""
+        """How it stands: "running", "successful", "failed", "lost" (it died), or "unknown"."""
         return self.ending.status
 
     @property

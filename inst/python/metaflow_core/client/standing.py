@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-RunStatus = Literal["running", "successful", "failed", "unknown"]
+RunStatus = Literal["running", "successful", "failed", "lost", "unknown"]
 TaskStatus = Literal["running", "successful", "caught", "failed", "unknown"]
 
 SILENT_AFTER_S = 120.0
@@ -92,13 +92,14 @@ def in_run(task: TaskStatus, run: RunStatus) -> TaskStatus:
     """How a task stands when its run does as *run* says: nothing runs in a run that is over."""
     if task != "running" or run == "running":
         return task
-    return "unknown" if run == "unknown" else "failed"
+    return "unknown" if run in ("lost", "unknown") else "failed"
 
 
-def of_run(
+def of_run(  # noqa: PLR0913 -- one argument a thing that is asked
     *,
     end_task: TaskStatus | None,
     state: Mapping[str, Any] | None,
+    is_gone: Callable[[], bool],
     has_failed_task: Callable[[], bool],
     last_recorded_at: Callable[[], float],
     now: float,
@@ -108,6 +109,7 @@ def of_run(
     Args:
         end_task: How the last step's task stands; None if the run has not reached it.
         state: The run's last heartbeat, or None if it has sent none.
+        is_gone: Asked only about a run that says it runs: whether its process is known to be dead.
         has_failed_task: Asked only without a heartbeat: whether a task failed for good.
         last_recorded_at: Asked only without a heartbeat: when something was last recorded.
         now: The time. All times in seconds since 1970.
@@ -117,6 +119,8 @@ def of_run(
     if state is not None:
         if is_over(end_task, state):
             return "successful" if state["status"] == "successful" else "failed"
+        if is_gone():
+            return "lost"
         return "running" if now - state["at"] <= SILENT_AFTER_S else "unknown"
     if has_failed_task():
         return "failed"

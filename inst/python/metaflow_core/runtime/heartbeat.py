@@ -14,9 +14,12 @@ from metaflow_core.errors import MetaflowError
 from metaflow_core.metadata.provider import MetadataProvider
 from metaflow_core.model.pathspec import Pathspec
 
+_LOOK_EVERY_S = 2.0
+"""How long a change of the state may wait to be told."""
+
 
 class Heartbeat:
-    """Sends the run's state when it starts and ends, and every so often.
+    """Sends the run's state when it starts and ends, soon after it changed, and every so often.
 
     Args:
         run: The run.
@@ -34,19 +37,25 @@ class Heartbeat:
     ) -> None:
         self._run, self._metadata, self._loop, self._state = run, metadata, loop, state
         self._interval_s = config.number("METAFLOW_RUN_HEARTBEAT_INTERVAL_S")
+        self._sent: Mapping[str, Any] | None = None
+        self._quiet_s = 0.0
 
     def start(self) -> None:
         """Send the first state, and go on until the loop ends."""
-        self._beat("running")
-        self._loop.call_later(self._interval_s, self.start)
+        state, wait_s = self._state(), min(_LOOK_EVERY_S, self._interval_s)
+        if state != self._sent or self._quiet_s >= self._interval_s:
+            self._beat("running", state)
+        self._quiet_s += wait_s
+        self._loop.call_later(wait_s, self.start)
 
     def stop(self, status: str) -> None:
         """Send the last state."""
-        self._beat(status)
+        self._beat(status, self._state())
 
-    def _beat(self, status: str) -> None:
+    def _beat(self, status: str, state: Mapping[str, Any]) -> None:
+        self._sent, self._quiet_s = state, 0.0
         who = {"status": status, "pid": os.getpid(), "host": socket.gethostname()}
         # A run goes on when nobody can be told about it; a store that is gone for good is
         # noticed by the next task that saves.
         with contextlib.suppress(MetaflowError):
-            self._metadata.heartbeat(self._run, {**who, **self._state()})
+            self._metadata.heartbeat(self._run, {**who, **state})

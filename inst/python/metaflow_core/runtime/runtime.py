@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -205,4 +206,5 @@ class Runtime:
             "finished": len(self._finished),
             "waiting": [{"task": str(w.task), "why": w.why} for w in state.waiting[:_MOST_LISTED]],
             "counts": dict(state.counts),
+            "steps": [asdict(tally) for tally in self._scheduler.tallies()],
         }
