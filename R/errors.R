@@ -40,6 +40,20 @@ abort_unknown_name <- function(headline, name, known, class, call = rlang::calle
   )
 }
 
+# An artifact that a step asked for cannot be had; `error` says why. What the core says of it names
+# the artifact and the task itself, and keeps its class.
+abort_not_loaded <- function(name, error, call = NULL) {
+  from_core <- inherits(error, "metaflow_error")
+  own <- sub("^metaflow_", "", class(error)[[1]])
+  abort(
+    if (from_core) conditionMessage(error) else c(
+      sprintf("Artifact `%s` cannot be loaded.", name),
+      x = conditionMessage(error)
+    ),
+    class = c(if (from_core) own, "task_load"), name = name, call = call
+  )
+}
+
 # An error that the core handed over as data: `kind`, `parents` (kinds of its base classes),
 # `message`, `exit_code`, `fields`.
 abort_from_core <- function(error, call = rlang::caller_env()) {

@@ -136,8 +136,8 @@ one_line <- function(call, most_chars = 100) {
 
 most_condition_bytes <- 2^20
 
-# A condition as bytes, with the user's frames as its trace; without its call and other baggage if it
-# holds too much.
+# A condition as bytes, with the user's frames as its trace; without its call and other baggage if
+# it holds too much.
 condition_bytes <- function(error, frames) {
   error <- with_trace(error, as_trace(frames))
   bytes <- tryCatch(to_bytes(error), error = function(e) NULL)
@@ -147,8 +147,8 @@ condition_bytes <- function(error, frames) {
   ))
 }
 
-# A condition with another trace. One that rlang made holds every frame of ours, too; so does that of
-# a parent.
+# A condition with another trace. One that rlang made holds every frame of ours, too; so does that
+# of a parent.
 with_trace <- function(error, trace) {
   error$trace <- trace
   parent <- error[["parent"]]

@@ -90,10 +90,17 @@ artifact_fetcher <- function(channel, frames = list()) {
     message <- list(type = "get", from = from, index = index, name = name)
     answer <- question(channel, message)
     if (!answer$found) abort_no_artifact(name, character(), from)
-    value <- decode_artifact(answer)
+    value <- load_input(answer, name)
     is_whole <- from == "foreach" && !isTRUE(answer$is_item)
     if (is_whole) foreach_item(value, frames[[index + 1L]]$index + 1L) else value
   }
+}
+
+# The value of an artifact that the core sent, or an error that says which one cannot be had.
+load_input <- function(answer, name) {
+  tryCatch(decode_artifact(answer, call = NULL), error = function(error) {
+    abort_not_loaded(name, error)
+  })
 }
 
 # Asks the core for an artifact of several inputs, see `new_inputs()`.
@@ -101,7 +108,7 @@ artifact_gatherer <- function(channel) {
   function(positions, name) {
     message <- list(type = "gather", index = positions, name = name)
     lapply(question(channel, message)$artifacts, function(answer) {
-      if (answer$found) list(decode_artifact(answer))
+      if (answer$found) list(load_input(answer, name))
     })
   }
 }

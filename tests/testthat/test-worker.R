@@ -368,7 +368,7 @@ test_that("a package that is missing where the task runs is an error of its star
   expect_error(load_payload(serialize(bytes, NULL)), class = "metaflow_package_missing")
 })
 
-test_that("a condition is kept with the user's frames as its trace, without those of this package", {
+test_that("a condition is kept with the user's frames as its trace, without ours", {
   fun <- function(self) {
     tryCatch(
       stop("inner"),
@@ -423,5 +423,5 @@ test_that("a warning that counts as an error is at its line", {
 })
 
 test_that("the call of a function without a name shows no code", {
-  expect_equal(one_line(as.call(list(function(y) { y }, 10))), "`<function>`(10)")
+  expect_equal(one_line(as.call(list(function(y) y, 10))), "`<function>`(10)")
 })

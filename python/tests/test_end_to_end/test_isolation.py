@@ -121,7 +121,7 @@ class TestBadEnds:
             ("recursion", "recursion|C stack usage"),
             ("memory", "cannot allocate vector of size"),
             ("segfault", r"killed by signal 11 \(SIGSEGV\)"),
-            ("killed", r"killed by signal 9 at (0\.8|0\.9|1\.\d) GB: probably out of memory"),
+            ("killed", r"killed by signal 9 \(SIGKILL\) at (0\.8|0\.9|1\.\d) GB"),
             ("aborts", r"killed by signal 6 \(SIGABRT\)"),
             ("error", "an R error"),
         ],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from metaflow_core import wire
-from metaflow_core.model.task import Failure, TaskKey
+from metaflow_core.model.task import FAILURE_KINDS, Failure, TaskKey
 from metaflow_core.runtime.report import FailedTask, RunResult, report
 
 
@@ -42,6 +44,7 @@ Step b failed: 153/b/3
   at flow.R:12 in b(self)
 Stopped because of it: 153/a/2
 Did not run: join, end
+Debug:  debug_task("F/153/b/3")
 Log:    Rscript flow.R logs 153/b/3
 Resume: Rscript flow.R resume --origin-run-id 153"""
     )
@@ -67,6 +70,7 @@ def test_an_error_without_a_call():
         == """\
 Step b failed: 153/b/3
   Error: no luck
+Debug:  debug_task("F/153/b/3")
 Log:    Rscript flow.R logs 153/b/3
 Resume: Rscript flow.R resume --origin-run-id 153"""
     )
@@ -78,20 +82,21 @@ def test_a_task_that_was_killed():
     assert (
         _report(task)
         == """\
-Step b failed: 153/b/3
+Step b was killed: 153/b/3
   Killed by signal 9.
+Debug:  debug_task("F/153/b/3")
 Log:    Rscript flow.R logs 153/b/3
 Resume: Rscript flow.R resume --origin-run-id 153"""
     )
 
 
 def test_a_task_that_could_not_be_registered():
-    task = FailedTask("F/153/b", TaskKey("b"), Failure("save", "The disk is full."))
+    task = FailedTask("F/153/b", TaskKey("b"), Failure("disk_full", "The disk is full."))
 
     assert (
         _report(task)
         == """\
-Step b failed: 153/b
+Step b found the disk full: 153/b
   The disk is full.
 Log:    Rscript flow.R logs 153/b
 Resume: Rscript flow.R resume --origin-run-id 153"""
@@ -105,21 +110,70 @@ def test_a_long_message_and_a_deep_stack_are_cut():
     lines = _report(FailedTask("F/153/b/3", TaskKey("b"), failure)).splitlines()
 
     assert lines[1:7] == ["  Error: 0", "  1", "  2", "  3", "  4", "  5"]
-    assert lines[7:13] == [f"  at a.R:{i} in f{i}()" for i in range(19, 13, -1)]
+    assert lines[7:12] == [
+        *(f"  at a.R:{i} in f{i}()" for i in (19, 18, 17)),
+        "  ... 16 more",
+        "  at a.R:0 in f0()",
+    ]
     assert len(lines) == 15
 
 
-def test_many_failed_tasks_are_counted():
-    failed = [
-        FailedTask(f"F/153/b/{i}", TaskKey("b", (i,)), Failure("error", f"no {i}"))
-        for i in range(8)
-    ]
+def test_a_line_without_end_is_cut():
+    task = FailedTask("F/153/b/3", TaskKey("b"), Failure("error", "x" * 10_000))
+
+    assert max(map(len, _report(task).splitlines())) < 400
+
+
+def _failed(number: int, failure: Failure) -> FailedTask:
+    return FailedTask(f"F/153/b/{number}", TaskKey("b", (number,)), failure, f"item {number}", 20)
+
+
+def test_tasks_that_failed_at_the_same_place_are_told_once():
+    failed = [_failed(i, replace(ERROR, message=f"no luck with {i}")) for i in range(9)]
+
+    assert (
+        _report(*failed)
+        == """\
+Step b failed: 153/b/0, split 1 of 20: item 0
+  Error in fit(data): no luck with 0
+  at R/fit.R:3 in fit(data)
+  at flow.R:12 in b(self)
+  and 8 more tasks for the same reason: 153/b/1, 153/b/2, 153/b/3, 153/b/4, 153/b/5 and 3 more
+Debug:  debug_task("F/153/b/0")
+Log:    Rscript flow.R logs 153/b/0
+Resume: Rscript flow.R resume --origin-run-id 153"""
+    )
+
+
+def test_further_reasons_are_told_in_short():
+    failed = [_failed(i, replace(ERROR, frames=(), message=f"no {i}\nat all")) for i in range(8)]
 
     text = _report(*failed, stopped=[f"153/a/{i}" for i in range(9)])
 
-    assert text.count("Step b failed") == 5
-    assert "... and 3 more failed tasks.\n" in text
-    assert "Stopped because of it: 153/a/0, 153/a/1, 153/a/2, 153/a/3, 153/a/4 and 4 more\n" in text
+    assert (
+        text
+        == """\
+Step b failed: 153/b/0, split 1 of 20: item 0
+  Error in fit(data): no 0
+  at all
+Step b failed: 153/b/1, split 2 of 20: item 1
+  Error in fit(data): no 1
+Step b failed: 153/b/2, split 3 of 20: item 2
+  Error in fit(data): no 2
+... and 5 more failed tasks.
+Stopped because of it: 153/a/0, 153/a/1, 153/a/2, 153/a/3, 153/a/4 and 4 more
+Debug:  debug_task("F/153/b/0")
+Log:    Rscript flow.R logs 153/b/0
+Resume: Rscript flow.R resume --origin-run-id 153"""
+    )
+
+
+def test_every_kind_of_failure_has_its_own_words():
+    tasks = [FailedTask("F/153/b/3", TaskKey("b"), Failure(kind, "Why.")) for kind in FAILURE_KINDS]
+
+    heads = {_report(task).splitlines()[0] for task in tasks}
+
+    assert len(heads) == len(FAILURE_KINDS)
 
 
 def test_an_interrupted_run():

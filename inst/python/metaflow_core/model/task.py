@@ -55,17 +55,34 @@ class Outcome:
     num_splits: int | None = None
 
 
+FAILURE_KINDS = {
+    "error": "failed",
+    "killed": "was killed",
+    "out_of_memory": "ran out of memory",
+    "recursion": "called itself without end",
+    "timeout": "took too long",
+    "quit": "ended its R process",
+    "lost": "was lost",
+    "stopped": "was stopped",
+    "start": "could not start",
+    "load": "could not load an input",
+    "save": "could not save its results",
+    "disk_full": "found the disk full",
+    "malformed": "gave no result that can be read",
+}
+"""What can befall an attempt, and what is said of its step then. In R, `metaflow_task_<kind>` is a
+class of the condition, but for an error of R, which keeps its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why an attempt failed.
 
     Args:
-        kind: ``"error"`` (the step raised an R error), ``"killed"``, ``"timeout"``, ``"lost"``,
-            ``"stopped"`` (because of another failure, or by the user), ``"save"`` (a result could
-            not be stored), ``"start"`` (the worker could not start).
+        kind: One of `FAILURE_KINDS`.
         message: The R message, or a sentence that tells what happened.
         call: The R call that failed, as text, or "".
-        classes: The R condition's class vector; empty unless kind is ``"error"``.
+        classes: The R condition's class vector; empty if R raised none.
         frames: The user's frames, outermost first: ``{"call", "file", "line"}``.
         condition: The R condition as R `serialize()` bytes, or b"".
         retriable: False when another attempt could not end otherwise.

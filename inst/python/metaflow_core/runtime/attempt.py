@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
 from metaflow_core.model.task import Failure, ForeachFrame, Outcome
 from metaflow_core.runtime import seeds
 from metaflow_core.runtime.context import RunContext
+from metaflow_core.runtime.failure import condition_bytes, failure_of, of_save, trace
 from metaflow_core.runtime.items import ITEMS_LIMIT_BYTES, SerializedItems
 from metaflow_core.runtime.logs import TaskLog
 from metaflow_core.runtime.tasks import (
@@ -86,8 +86,8 @@ class Attempt:
         try:
             self._begin(launcher, loop)
         except MetaflowError as error:
-            kind = "start" if isinstance(error, WorkerError) else "save"
-            self._end(Failure(kind, str(error)), None)
+            is_start = isinstance(error, WorkerError)
+            self._end(Failure("start", str(error)) if is_start else of_save(error), None)
 
     def _begin(self, launcher: Launcher, loop: Loop) -> None:
         self._writer.begin()
@@ -148,7 +148,7 @@ class Attempt:
         try:
             ended = self._failure(how) or self._save(self._finish)
         except (MetaflowError, OSError) as error:
-            ended = Failure("save", str(error))
+            ended = of_save(error)
         self._end(ended, how if self._label else None)
 
     def _peak_memory_bytes(self, how: Exit) -> int | None:
@@ -160,10 +160,12 @@ class Attempt:
         if isinstance(ended, Failure):
             self._keep_failure(ended)
         ok = not isinstance(ended, Failure)
+        was_stopped = isinstance(ended, Failure) and ended.kind == "stopped"
         # What R raised is in the log already.
         if isinstance(ended, Failure) and not ended.condition:
             self._log.say(ended.message, error=True)
-        self._log.say("Task finished successfully." if ok else "Task failed.", error=not ok)
+        last_word = "finished successfully" if ok else "was stopped" if was_stopped else "failed"
+        self._log.say(f"Task {last_word}.", error=not ok)
         self._log.close()
         if how is not None:
             with contextlib.suppress(MetaflowError):
@@ -280,18 +282,12 @@ class Attempt:
     # What is kept
 
     def _failure(self, how: Exit) -> Failure | None:
-        is_done = how.code == 0 and (self._result or {}).get("ok")
+        is_done = how.code == 0 and (self._result or {}).get("ok") is True
         if self._stopped is not None and not is_done:
             return self._stopped
-        if how.fault:
-            return Failure("killed" if self._label else "start", how.fault)
-        if self._result is None:
-            return Failure("killed", _how_it_ended(how))
-        if not self._result["ok"]:
-            return _failure_from(self._result["failure"])
-        if how.code != 0:
-            return Failure("killed", _how_it_ended(how))
-        return None
+        return failure_of(
+            self._result, how, self._run.out_of_memory_kills, started=bool(self._label)
+        )
 
     def _finish(self) -> FinishedTask:
         """Write the results of a successful attempt."""
@@ -435,9 +431,8 @@ class Attempt:
         if failure is None:
             self._writer.save_native("_exception", None)
             return
-        trace = "\n".join([failure.message, *(_frame_line(f) for f in reversed(failure.frames))])
         kind = failure.classes[0] if failure.classes else failure.kind
-        exception = pickles.dumps_exception(kind, failure.message, trace)
+        exception = pickles.dumps_exception(kind, failure.message, trace(failure))
         self._writer.save_pickle("_exception", exception, "MetaflowExceptionWrapper")
         self._writer.save_native(
             "_failure",
@@ -492,51 +487,5 @@ def save_foreach_stack(writer: AttemptWriter, frames: Sequence[ForeachFrame]) ->
     writer.save_pickle("_foreach_stack", pickles.dumps_foreach_stack(frames), "<class 'list'>")
 
 
-def condition_bytes(failure: Failure) -> bytes:
-    """A failure as an R condition, in R `serialize()` bytes: R's own, or one made for it."""
-    if failure.condition:
-        return failure.condition
-    kind = f"metaflow_task_{failure.kind}"
-    return wire.dumps(
-        wire.Classed(
-            {"message": failure.message, "call": None},
-            (kind, "metaflow_task_failed", "metaflow_error", "error", "condition"),
-        )
-    )
-
-
-def _failure_from(item: Mapping[str, Any]) -> Failure:
-    classes = item.get("classes") or []
-    return Failure(
-        kind=item["kind"],
-        message=item["message"] or "",
-        call=item.get("call") or "",
-        classes=tuple(classes if isinstance(classes, list) else [classes]),
-        frames=tuple(item.get("frames") or ()),
-        condition=item.get("condition") or b"",
-    )
-
-
-def _frame_line(frame: Mapping[str, Any]) -> str:
-    place = f"{frame['file']}:{frame['line']} in " if frame.get("file") else ""
-    return f"  at {place}{frame['call']}"
-
-
 def _return_code(how: Exit) -> int:
     return how.code if how.code is not None else -(how.signal or 0)
-
-
-def _how_it_ended(how: Exit) -> str:
-    peak = f" at {how.peak_memory_bytes / 1e9:.1f} GB" if how.peak_memory_bytes else ""
-    if how.signal == signal.SIGKILL:
-        return f"The task was killed by signal 9{peak}: probably out of memory."
-    if how.signal is not None:
-        return f"The task was killed by signal {how.signal} ({_name(how.signal)}){peak}."
-    return f"The task's R process ended with status {how.code} before the step was done."
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"

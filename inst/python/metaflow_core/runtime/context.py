@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from metaflow_core.compute.memory import OutOfMemoryKills
 from metaflow_core.datastore.attempts import FlowDatastore
 from metaflow_core.datastore.unpacked import Unpacked
 from metaflow_core.decorators.base import TaskPolicy
@@ -39,6 +40,7 @@ class RunContext:
         origin_run_id: Id of the run that is resumed, or None.
         max_num_splits: Largest foreach that is let through.
         foreach_value_chars: How many characters of a foreach item are kept for display.
+        out_of_memory_kills: Tells whether the kernel has killed for want of memory.
     """
 
     flow: Flow
@@ -56,6 +58,7 @@ class RunContext:
     origin_run_id: str | None = None
     max_num_splits: int = 100
     foreach_value_chars: int = 30
+    out_of_memory_kills: OutOfMemoryKills = field(default_factory=OutOfMemoryKills)
 
     @cached_property
     def items(self) -> ForeachItems:

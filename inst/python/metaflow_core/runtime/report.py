@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from metaflow_core.model.task import Failure, TaskKey
+from metaflow_core.model.task import FAILURE_KINDS, Failure, TaskKey
+from metaflow_core.runtime.failure import place
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,23 @@ class RunResult:
         }
 
 
-_MOST_FRAMES = 6
+_MOST_LINES = 6
+"""Lines of a message that are shown."""
+
+_MOST_CHARS = 300
+"""Characters of such a line that are shown."""
+
+_INNERMOST_FRAMES = 3
+"""Frames that are shown beside the outermost one, which is the step's function."""
+
+_MOST_REASONS = 3
+"""Reasons for which tasks failed that are shown, the first one at length."""
+
 _MOST_TASKS = 5
+"""Tasks and steps that are shown where there are many."""
+
+_PARTS_OF_TASK = 4
+"""Parts of the pathspec ``Flow/run/step/task``."""
 
 
 def report(result: RunResult, command: Callable[[str], str]) -> str:
@@ -80,38 +96,96 @@ def report(result: RunResult, command: Callable[[str], str]) -> str:
         command: Makes what the user types of a subcommand, such as ``"resume"``.
     """
     run_id = result.pathspec.split("/")[1]
+    reasons = _reasons(result.failed)
     lines: list[str] = []
-    for task in result.failed[:_MOST_TASKS]:
-        lines += _task_lines(task)
-    if len(result.failed) > _MOST_TASKS:
-        lines.append(f"... and {len(result.failed) - _MOST_TASKS} more failed tasks.")
+    for tasks in reasons[:_MOST_REASONS]:
+        lines += _reason_lines(tasks, at_length=not lines)
+    rest = sum(len(tasks) for tasks in reasons[_MOST_REASONS:])
+    if rest:
+        lines.append(f"... and {rest} more failed {_tasks(rest)}.")
     if result.stopped:
         why = "it" if result.failed else "the interrupt"
         lines.append(f"Stopped because of {why}: {_some(result.stopped)}")
     if result.never_ran:
         lines.append(f"Did not run: {_some(result.never_ran)}")
     if result.failed:
-        lines.append(f"Log:    {command('logs ' + _short(result.failed[0].pathspec))}")
+        lines += _looking(result.failed[0].pathspec, command)
     lines.append(f"Resume: {command(f'resume --origin-run-id {run_id}')}")
     return "\n".join(lines)
 
 
-def _task_lines(task: FailedTask) -> list[str]:
+def _reasons(failed: Sequence[FailedTask]) -> list[list[FailedTask]]:
+    """The failed tasks, those together that failed for the same reason, first failure first."""
+    found: dict[Hashable, list[FailedTask]] = {}
+    for task in failed:
+        found.setdefault(_reason(task), []).append(task)
+    return list(found.values())
+
+
+def _reason(task: FailedTask) -> Hashable:
+    """The place in the code where R knows it; the message may tell of the item, too."""
     failure = task.failure
-    where = f"Step {task.key.step} failed: {_short(task.pathspec)}"
+    places = tuple((f["file"], f["line"]) for f in failure.frames if f.get("file"))
+    return task.key.step, failure.kind, places or failure.message
+
+
+def _reason_lines(tasks: Sequence[FailedTask], *, at_length: bool) -> list[str]:
+    first, *others = tasks
+    failure = first.failure
+    lines = [_headline(first)]
+    if at_length:
+        lines += [f"  {line}" for line in _message(failure)[:_MOST_LINES]]
+        lines += [f"  {line}" for line in _frame_lines(failure.frames)]
+    else:
+        lines += [f"  {line}" for line in _message(failure)[:1]]
+        lines += [f"  at {place(frame)}" for frame in failure.frames[-1:]]
+    if others:
+        paths = _some([_short(task.pathspec) for task in others])
+        count = len(others)
+        lines.append(f"  and {count} more {_tasks(count)} for the same reason: {paths}")
+    return lines
+
+
+def _headline(task: FailedTask) -> str:
+    befell = FAILURE_KINDS.get(task.failure.kind, "failed")
+    line = f"Step {task.key.step} {befell}: {_short(task.pathspec)}"
     if task.num_splits:
-        where += f", split {task.key.indexes[-1] + 1} of {task.num_splits}"
-        where += f": {task.value}" if task.value else ""
-    message = failure.message.strip()
-    if failure.kind == "error":
-        message = f"Error in {failure.call}: {message}" if failure.call else f"Error: {message}"
-    lines = [where, *(f"  {line}" for line in message.splitlines()[:_MOST_FRAMES])]
-    return lines + [f"  at {_frame(frame)}" for frame in reversed(failure.frames[-_MOST_FRAMES:])]
+        line += f", split {task.key.indexes[-1] + 1} of {task.num_splits}"
+        line += f": {task.value}" if task.value else ""
+    return line
 
 
-def _frame(frame: dict[str, Any]) -> str:
-    place = f"{frame['file']}:{frame['line']} in " if frame.get("file") else ""
-    return f"{place}{frame['call']}"
+def _message(failure: Failure) -> list[str]:
+    text = failure.message.strip()
+    # What R raised has a call, or at least a class; other failures are sentences of their own.
+    if failure.call:
+        text = f"Error in {failure.call}: {text}"
+    elif failure.kind == "error":
+        text = f"Error: {text}"
+    return [
+        line if len(line) <= _MOST_CHARS else f"{line[:_MOST_CHARS]}..."
+        for line in text.splitlines()
+    ]
+
+
+def _frame_lines(frames: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The innermost frames and the outermost one, that of the step."""
+    lines = [f"at {place(frame)}" for frame in reversed(frames)]
+    if len(lines) <= _INNERMOST_FRAMES + 1:
+        return lines
+    left_out = len(lines) - _INNERMOST_FRAMES - 1
+    return [*lines[:_INNERMOST_FRAMES], f"... {left_out} more", lines[-1]]
+
+
+def _looking(pathspec: str, command: Callable[[str], str]) -> list[str]:
+    lines = [f"Log:    {command('logs ' + _short(pathspec))}"]
+    # A task that could not be registered cannot be entered.
+    is_task = pathspec.count("/") == _PARTS_OF_TASK - 1
+    return [f'Debug:  debug_task("{pathspec}")', *lines] if is_task else lines
+
+
+def _tasks(count: int) -> str:
+    return "task" if count == 1 else "tasks"
 
 
 def _short(pathspec: str) -> str:

@@ -14,6 +14,7 @@ from metaflow_core.errors import StoreError
 from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime.attempt import Attempt
 from metaflow_core.runtime.context import RunContext
+from metaflow_core.runtime.failure import of_save
 from metaflow_core.runtime.heartbeat import Heartbeat
 from metaflow_core.runtime.progress import Progress
 from metaflow_core.runtime.resume import OriginRun
@@ -142,7 +143,7 @@ class Runtime:
         try:
             place = self._place(key, action.parents)
         except StoreError as error:
-            self._tell(AttemptFailed(key, action.attempt, Failure("save", str(error))))
+            self._tell(AttemptFailed(key, action.attempt, of_save(error)))
             return
         self._running[key] = Attempt(self._run, place, action.attempt, self._ended)
         self._running[key].start(self._launcher, self._loop)
@@ -163,7 +164,7 @@ class Runtime:
         attempt = self._running.get(action.task)
         if attempt is None:
             return  # it has ended in the meantime, and how is among the events
-        stop = partial(attempt.stop, "stopped", action.because, STOP_GRACE_S)
+        stop = partial(attempt.stop, "stopped", f"Stopped because {action.because}.", STOP_GRACE_S)
         if self._is_interrupted:
             stop()
         else:
