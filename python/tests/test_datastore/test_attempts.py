@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,26 @@ def test_a_large_file_of_r_bytes_comes_back_by_the_stock_pickle_module(
     assert not keys
     assert pickle.loads(found.pickle()) == bytearray(data)
     assert in_file(found, tmp_path) == data
+
+
+@pytest.mark.parametrize("content", [os.urandom(1 << 24), bytes(1 << 24)], ids=["raw", "gzip"])
+def test_a_large_file_is_never_in_memory(
+    store: FlowDatastore, tmp_path: Path, content: bytes
+) -> None:
+    spool = tmp_path / "spool"
+    spool.write_bytes(bytes(pickles.ROOM_BYTES) + content)
+    writer = store.writer(*TASK, 0)
+
+    tracemalloc.start()
+    try:
+        key = writer.save_r_file("x", spool, len(content), "raw")
+        found = Encoded("x", key, writer.info["x"], store.blobs, "F/1/start/1")
+        found.r_file(Unpacked(tmp_path / "unpacked"))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < len(content) / 2
 
 
 def test_a_file_that_is_cut_off_is_not_stored(store: FlowDatastore, tmp_path: Path) -> None:
