@@ -1,7 +1,9 @@
 #' Install the Python side
 #'
 #' Makes a virtualenv named `r-metaflow` that holds what the core needs, or brings it up to date.
-#' metaflow finds it by itself; `METAFLOW_PYTHON` or `RETICULATE_PYTHON`, if set, come first.
+#' metaflow finds it by itself; `METAFLOW_PYTHON` or `RETICULATE_PYTHON`, if set, come first. Also
+#' compiles the core for this Python, where R's library may be written to: each command then starts
+#' half a second sooner.
 #'
 #' @param method `[character(1)]` `"virtualenv"`.
 #' @param prompt,version Not used; old scripts may pass them. The core comes with this package.
@@ -22,8 +24,23 @@ install_metaflow <- function(method = "virtualenv", prompt = TRUE, version = NUL
                              python = NULL) {
   check_install_method(method)
   check_string(python, "python", null = TRUE)
-  create_own_environment(fit_python(python %||% known_pythons()), core_requirements())
+  python <- fit_python(python %||% known_pythons())
+  create_own_environment(python, core_requirements())
+  compile_core(python)
   invisible(own_environment)
+}
+
+# Keeps the core's modules compiled for this Python beside them: without that, each command of a
+# user who may not write into R's library takes half a second longer. Who installs may often write
+# there; who may not loses only the time.
+compile_core <- function(python,
+                         path = system.file("python", package = "metaflow", mustWork = TRUE)) {
+  local_library_path_of_python()
+  # A read-only library is no reason to fail, and pages of messages about it are no help.
+  suppressWarnings(
+    system2(python, c("-m", "compileall", "-q", shQuote(path)), stdout = FALSE, stderr = FALSE)
+  )
+  invisible()
 }
 
 #' Remove the Python side

@@ -26,3 +26,16 @@ test_that("conda is refused with what to do instead", {
     class = "metaflow_invalid_argument"
   )
 })
+
+test_that("the core is compiled for the Python that will run it", {
+  folder <- withr::local_tempdir()
+  writeLines("x = 1", file.path(folder, "module.py"))
+
+  compile_core(Sys.getenv("RETICULATE_PYTHON"), folder)
+
+  expect_match(list.files(file.path(folder, "__pycache__")), "^module[.].*[.]pyc$")
+})
+
+test_that("a library that cannot be written to does not stop the installation", {
+  expect_silent(compile_core(Sys.getenv("RETICULATE_PYTHON"), "/no/such/folder"))
+})
