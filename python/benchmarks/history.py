@@ -123,7 +123,13 @@ def _write_task(metadata: LocalMetadata, store: FlowDatastore, task: Pathspec) -
     writer.commit()
     records = [ArtifactRecord(name, key) for name, key in writer.objects.items()]
     metadata.register_artifacts(task, 0, records, identity)
-    facts = {"attempt": "0", "attempt_ok": "True", "attempt-done": "0"}
+    # As for every task of a run.
+    facts = {
+        "attempt": "0",
+        "origin-run-id": "None",
+        "attempt_ok": "True",
+        "attempt-done": "0",
+    }
     data = [MetaDatum(name, told, tags=("attempt_id:0",)) for name, told in facts.items()]
     metadata.register_metadata(task, data, identity.user)
 

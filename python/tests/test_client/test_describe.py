@@ -77,6 +77,13 @@ def test_how_a_run_ended_is_remembered(history):
     assert describe.runs(flow="Line") == first
 
 
+def test_a_search_that_takes_long_says_so(history, monkeypatch, caplog):
+    monkeypatch.setattr("metaflow_core.client.history._SILENT_S", -1.0)
+    describe.runs(flow="Line")
+
+    assert [record.args for record in caplog.records] == [("Line",)]
+
+
 def test_a_flow_names_its_latest_runs(history):
     good, bad, running = history
 

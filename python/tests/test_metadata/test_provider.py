@@ -268,6 +268,20 @@ def test_a_change_of_tags_is_seen_by_those_that_asked_before(
     assert set(provider.runs("F", RunFilter(limit=1))[0].tags) == {"new", "t2"}
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_the_newest_runs_with_a_tag_are_found_wherever_they_are(
+    provider: MetadataProvider, another: Another, limit: int
+) -> None:
+    runs = [provider.new_run("F", ADA) for _ in range(9)]
+    assert ids(provider, tags=["late"], limit=limit) == []
+    for tagged in (runs[1], runs[6], runs[2]):
+        another().mutate_tags(Pathspec("F", tagged), ["late"], [])
+    assert ids(provider, tags=["late"], limit=limit) == [runs[6], runs[2], runs[1]][:limit]
+
+    another().mutate_tags(Pathspec("F", runs[6]), [], ["late"])
+    assert ids(provider, tags=["late"], limit=limit) == [runs[2], runs[1]][:limit]
+
+
 def test_a_new_run_is_seen_by_those_that_asked_before(
     provider: MetadataProvider, another: Another, run: Pathspec
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from metaflow_core.client.standing import RunStatus
@@ -9,6 +11,11 @@ from metaflow_core.metadata.provider import MetadataProvider
 
 if TYPE_CHECKING:
     from metaflow_core.client.objects import Run
+
+_LOG = logging.getLogger(__name__)
+
+_SILENT_S = 2.0
+"""A search that takes longer says what takes so long."""
 
 
 class Ending(NamedTuple):
@@ -45,6 +52,8 @@ class History:
         self._provider, self._flow = provider, flow
         self._known = provider.outcomes(flow)
         self._found: dict[str, Ending] = {}
+        self._began_s = time.monotonic()
+        self._is_told = False
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +70,15 @@ class History:
         if known is not None and known.keys() == set(Ending._fields):
             return Ending(**known)
         ending = run.ending
+        self._say_what_takes_long()
         if ending.is_over:
             self._found[run.id] = ending
         return ending
+
+    def _say_what_takes_long(self) -> None:
+        if not self._is_told and time.monotonic() - self._began_s > _SILENT_S:
+            self._is_told = True
+            _LOG.warning(
+                "Looking up how the runs of %s ended; what is found is kept for the next time.",
+                self._flow,
+            )

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,13 +69,11 @@ class RunIndex:
 
         def answer(db: sqlite3.Connection) -> dict[str, Record]:
             known = self._follow(db, flow)
-            if which.tags or which.limit is None:
+            if which.limit is None:
                 # A tag may have been changed anywhere.
                 self._reread(db, flow, known)
                 return _select(db, flow, which)
-            found = _select(db, flow, which)
-            changed = self._reread(db, flow, {run: known[run] for run in found})
-            return _select(db, flow, which) if changed else found
+            return self._newest(db, flow, which, known)
 
         return self._ask(answer)
 
@@ -98,6 +97,24 @@ class RunIndex:
             )
 
         self._ask(answer)
+
+    def _newest(
+        self,
+        db: sqlite3.Connection,
+        flow: str,
+        which: RunFilter,
+        known: Mapping[str, tuple[int, int]],
+    ) -> dict[str, Record]:
+        """The newest of the runs: from the newest on, only as many records are looked at again."""
+        candidates = _ids(db, flow, replace(which, tags=(), limit=None))
+        looked_at, size = 0, which.limit or 0
+        while True:
+            looked_at, before = min(max(looked_at * 4, size), len(candidates)), looked_at
+            self._reread(db, flow, {run: known[run] for run in candidates[before:looked_at]})
+            found = _select(db, flow, which)
+            current = found.keys() & set(candidates[:looked_at])
+            if len(current) >= size or looked_at == len(candidates):
+                return found
 
     def _follow(self, db: sqlite3.Connection, flow: str) -> dict[str, tuple[int, int]]:
         """Add runs that are new and drop those that are gone; time and size of each record."""
@@ -233,6 +250,17 @@ def _remove(path: Path) -> None:
 
 
 def _select(db: sqlite3.Connection, flow: str, which: RunFilter) -> dict[str, Record]:
+    query, values = _query("run, record", flow, which)
+    return {run: json.loads(record) for run, record in db.execute(query, values)}
+
+
+def _ids(db: sqlite3.Connection, flow: str, which: RunFilter) -> list[str]:
+    query, values = _query("run", flow, which)
+    return [run for (run,) in db.execute(query, values)]
+
+
+def _query(columns: str, flow: str, which: RunFilter) -> tuple[str, list[Any]]:
+    """What asks for *columns* of runs, newest first."""
     conditions: list[str] = ["flow = ?"]
     values: list[Any] = [flow]
     for bound, comparison in ((which.since, ">="), (which.until, "<")):
@@ -243,12 +271,11 @@ def _select(db: sqlite3.Connection, flow: str, which: RunFilter) -> dict[str, Re
         conditions.append("run IN (SELECT run FROM tag WHERE flow = ? AND tag = ?)")
         values += [flow, tag]
     limit = -1 if which.limit is None else which.limit
-    rows = db.execute(
-        f"SELECT run, record FROM run WHERE {' AND '.join(conditions)} "
-        "ORDER BY created_at DESC, CAST(run AS INTEGER) DESC LIMIT ?",
-        [*values, limit],
+    query = (
+        f"SELECT {columns} FROM run WHERE {' AND '.join(conditions)} "
+        "ORDER BY created_at DESC, CAST(run AS INTEGER) DESC LIMIT ?"
     )
-    return {run: json.loads(record) for run, record in rows}
+    return query, [*values, limit]
 
 
 def _folders(path: Path) -> list[str]:
