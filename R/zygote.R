@@ -60,12 +60,12 @@ share_memory <- function() {
 rehearse <- function() {
   to_worker <- .Call(mf_pipe)
   to_core <- .Call(mf_pipe)
-  core <- list(input = to_core[[1]], output = to_worker[[2]])
+  core <- pipes(to_core[[1]], to_worker[[2]])
   send(core, rehearsed_task())
   send(core, list(
     type = "artifact", found = TRUE, name = "items", is_item = TRUE, kind = "native", value = 1L
   ))
-  serve_attempt(list(input = to_worker[[1]], output = to_core[[2]]))
+  serve_attempt(pipes(to_worker[[1]], to_core[[2]]))
   for (i in 1:2) receive(core)
   for (fd in c(to_worker, to_core)) .Call(mf_close, fd)
 }
