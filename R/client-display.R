@@ -15,16 +15,20 @@ title_line <- function(kind, name) {
   sprintf("<%s %s>", kind, name)
 }
 
-# Labels in one column and values in another; a value of several lines stays in its column.
 print_fields <- function(fields, indent) {
+  cat(field_lines(fields, indent), sep = "\n")
+}
+
+# Labels in one column and values in another; a value of several lines stays in its column.
+field_lines <- function(fields, indent) {
   fields <- fields[lengths(fields) > 0]
   labels <- formatC(names(fields), width = -max(nchar(names(fields)), 0))
-  for (i in seq_along(fields)) {
+  unlist(lapply(seq_along(fields), function(i) {
     lead <- paste0(strrep(" ", indent), cli::col_grey(labels[[i]]), "  ")
     rest <- strrep(" ", cli::ansi_nchar(lead))
     lines <- unlist(strsplit(as.character(fields[[i]]), "\n", fixed = TRUE))
-    cat(paste0(c(lead, rep(rest, length(lines) - 1)), lines), sep = "\n")
-  }
+    paste0(c(lead, rep(rest, length(lines) - 1)), lines)
+  }))
 }
 
 # The first few of many names; NULL for none.

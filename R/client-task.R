@@ -81,6 +81,7 @@ task_client <- R6::R6Class("TaskClient",
         split = describe_split(now),
         artifacts = some_of(as_text(now$artifacts)),
         error = describe_exception(now$exception),
+        enter = if (!is.null(now$exception)) sprintf("debug_task(\"%s\")", now$pathspec),
         tags = some_of(as_text(now$user_tags))
       ))
       invisible(self)

@@ -91,6 +91,7 @@
 #' @export
 run <- function(flow = NULL, ...) {
   check_flow(flow)
+  if (the$hands_over_flow) hand_over(flow)
   options <- check_run_options(list(...))
   call <- rlang::current_env()
   script <- script_file()

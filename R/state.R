@@ -12,3 +12,9 @@ the$payload <- NULL
 
 # What `current()` answers inside of a step; NULL outside of one.
 the$current <- NULL
+
+# Whether `run()` only hands over its flow, to one who evaluates a script for its code.
+the$hands_over_flow <- FALSE
+
+# Undoes what entering a task changed in this session; NULL if none is entered.
+the$leave <- NULL

@@ -54,7 +54,11 @@ run_attempt <- function(task, channel, call = call_step) {
 # Loads the flow's payload and sets the random stream of this task.
 prepare <- function(task) {
   if (is.null(the$payload)) the$payload <- load_payload(task$payload)
-  words <- readBin(task$seed, "integer", 624, size = 4, endian = "little")
+  set_random_stream(task$seed)
+}
+
+set_random_stream <- function(seed) {
+  words <- readBin(seed, "integer", 624, size = 4, endian = "little")
   # 10403 is the code of Mersenne-Twister with Inversion and Rejection, R's default; 624 says that
   # the stream is at its beginning.
   if (length(words) == 624) assign(".Random.seed", c(10403L, 624L, words), envir = globalenv())

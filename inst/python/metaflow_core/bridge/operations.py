@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 OPERATIONS: dict[str, Callable[..., Any]] = {}
 """Operation name to function of plain keyword arguments that returns plain data."""
 
-_HOMES = dict.fromkeys(("command", "version"), "metaflow_core.bridge.run")
+_HOMES = {
+    **dict.fromkeys(("command", "version"), "metaflow_core.bridge.run"),
+    **dict.fromkeys(("scene", "scene_answer"), "metaflow_core.bridge.scene"),
+}
 _CLIENT = "metaflow_core.bridge.client"
 """The module that registers an operation, imported when it is asked for; that of all others."""
 

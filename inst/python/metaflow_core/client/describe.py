@@ -21,6 +21,7 @@ from metaflow_core.client.history import Ending
 from metaflow_core.client.objects import (
     DataArtifact,
     Flow,
+    Metaflow,
     MetaflowObject,
     Run,
     Step,
@@ -251,6 +252,28 @@ def _task_row(task: Task) -> dict[str, Any]:
         "tags": sorted(task.user_tags),
         "message": failure.message if failure else None,
     }
+
+
+def last_failure(*, flow: str | None = None) -> str | None:
+    """Pathspec of the newest task that failed and was not caught, of *flow* or of any flow.
+
+    Of each flow, the newest run with a failed task counts; None if none has one.
+    """
+    flows = [Flow(flow)] if flow is not None else list(Metaflow())
+    failed = [task for each in flows for task in _last_failed(each)]
+    return max(failed, key=_failed_at).pathspec if failed else None
+
+
+def _last_failed(flow: Flow) -> list[Task]:
+    with flow.history() as history:
+        for run in flow:
+            if history.ending(run).status != "successful" and (failed := run.failed_tasks):
+                return failed
+    return []
+
+
+def _failed_at(task: Task) -> datetime:
+    return task.finished_at or task.created_at
 
 
 # Logs

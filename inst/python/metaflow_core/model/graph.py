@@ -8,17 +8,17 @@ input of the join a branch is. `model.check` refuses flows in which two ways to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
 from metaflow_core.model.check import check_graph
-from metaflow_core.model.flow import END, START, Decorator, Flow, Step
+from metaflow_core.model.flow import END, START, Decorator, Flow, Parameter, Step
 from metaflow_core.model.topology import walk
 
-__all__ = ["Branch", "Graph", "check_graph", "graph_info"]
+__all__ = ["Branch", "Graph", "check_graph", "flow_from_info", "graph_info"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,3 +214,43 @@ class _Structure:
                 names.append([self.block(step, after) for step in following])
             name = after
         return names
+
+
+def flow_from_info(name: str, info: Mapping[str, Any]) -> Flow:
+    """The flow that `graph_info`, or stock Metaflow, described; without what it does not tell.
+
+    Args:
+        name: The flow's name.
+        info: The artifact `_graph_info`.
+    """
+    steps = info["steps"]
+    joins = {step.get("matching_join") for step in steps.values()}
+    return Flow(
+        name,
+        {at: _step_from_info(step, is_join=at in joins) for at, step in steps.items()},
+        {item["name"]: Parameter(item["name"]) for item in info.get("parameters", ())},
+        _decorators_from_info(info.get("decorators", ())),
+        info.get("doc") or "",
+        info.get("file") or "",
+    )
+
+
+def _step_from_info(info: Mapping[str, Any], *, is_join: bool) -> Step:
+    is_switch = info["type"] == "split-switch"
+    return Step(
+        name=info["name"],
+        next_steps=tuple(info["next"]),
+        foreach=info.get("foreach_artifact") if info["type"] == "split-foreach" else None,
+        condition=info.get("condition") if is_switch else None,
+        cases=dict(info.get("switch_cases") or {}) if is_switch else {},
+        # A join that splits again is of that type.
+        is_join=is_join or info["type"] == "join",
+        decorators=_decorators_from_info(info.get("decorators", ())),
+        doc=info.get("doc") or "",
+        source_file=info.get("source_file") or "",
+        line=info.get("line") or 0,
+    )
+
+
+def _decorators_from_info(items: Iterable[Mapping[str, Any]]) -> tuple[Decorator, ...]:
+    return tuple(Decorator(item["name"], dict(item.get("attributes") or {})) for item in items)

@@ -1,4 +1,4 @@
-"""One attempt of a task: what its worker is told, what it is answered, what is kept of it."""
+"""One attempt of a task: its worker, from start to end, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -9,39 +9,30 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from metaflow_core import wire
-from metaflow_core.client.for_r import encode_for_r
 from metaflow_core.compute.launcher import Exit, Launcher, Stream, Worker
 from metaflow_core.compute.loop import Loop
-from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.datastore import pickles
 from metaflow_core.datastore.attempts import AttemptWriter
 from metaflow_core.errors import MetaflowError, StoreError, WorkerError
 from metaflow_core.files import telling
 from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
 from metaflow_core.model.task import Failure, ForeachFrame, Outcome
-from metaflow_core.runtime import seeds
+from metaflow_core.runtime.briefing import Briefing
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.failure import condition_bytes, failure_of, of_save, trace
-from metaflow_core.runtime.items import ITEMS_LIMIT_BYTES, SerializedItems
+from metaflow_core.runtime.items import SerializedItems
 from metaflow_core.runtime.logs import TaskLog
 from metaflow_core.runtime.tasks import (
     FOREACH_ITEMS,
     RUN_ARTIFACTS,
     FinishedTask,
-    Level,
     Place,
     Stored,
     handed_on,
-    inherited,
-    visible,
 )
 
 TIMEOUT_GRACE_S = 5.0
 """How long a worker that took too long has to end by itself."""
-
-_GATHERED_BYTES = 1 << 20
-"""How much of the artifacts of a join's inputs is sent at once."""
 
 _Written = TypeVar("_Written")
 
@@ -63,9 +54,9 @@ class Attempt:
         self._policy = run.policies[place.step.name]
         self._run, self._on_end = run, on_end
         self._pathspec = run.pathspec.child(place.key.step).child(place.task_id)
-        self._start = inherited(place, run.parameters.stored)
         self._writer = self._new_writer()
         self._spool = run.spool_root / f"{place.task_id}-{number}"
+        self._briefing = Briefing(run, place, number, self._spool)
         self._log = TaskLog(run.console, self._writer, self.short)
         self._worker: Worker | None = None
         self._label = ""
@@ -93,7 +84,7 @@ class Attempt:
         self._writer.begin()
         self._register(self._start_metadata())
         self._worker = launcher.start(self, self._policy.isolation)
-        self._worker.send(self._task_message())
+        self._worker.send(self._briefing.message())
         timeout_s = self._policy.timeout_s
         if timeout_s is not None:
             message = f"The task took longer than its timeout of {timeout_s:g} seconds."
@@ -126,16 +117,12 @@ class Attempt:
 
     def on_message(self, message: dict[str, Any]) -> None:
         """Answer a question, or keep the result (see `Listener`)."""
-        match message["type"]:
-            case "get":
-                self._answer({"type": "artifact", **self._get(message)})
-            case "gather":
-                self._answer({"type": "artifacts", "artifacts": self._gather(message)})
-            case "objects":
-                found = [self._visible(p.stored).objects for p in self._inputs(message["index"])]
-                self._answer({"type": "objects", "objects": [dict(each) for each in found]})
-            case "result":
-                self._result = message
+        if message["type"] == "result":
+            self._result = message
+            return
+        answer = self._briefing.answer(message)
+        if answer is not None and self._worker is not None:
+            self._worker.send(answer)
 
     def on_output(self, stream: Stream, data: bytes, *, is_shown: bool = False) -> None:
         """Log and print what the task wrote (see `Listener`)."""
@@ -180,104 +167,6 @@ class Attempt:
         if self._spool.exists():
             shutil.rmtree(self._spool, ignore_errors=True)
         self._on_end(self, ended)
-
-    # What its worker is told
-
-    def _task_message(self) -> dict[str, Any]:
-        step, run = self.place.step, self._run
-        return {
-            "type": "task",
-            "payload": str(run.payload_path),
-            "spool": str(self._spool),
-            "inline_limit_bytes": INLINE_LIMIT_BYTES,
-            "room_bytes": pickles.ROOM_BYTES,
-            "items_limit_bytes": ITEMS_LIMIT_BYTES,
-            "step": step.name,
-            "is_join": step.is_join,
-            "foreach": step.foreach,
-            "condition": step.condition,
-            "cases": list(step.cases),
-            "max_num_splits": run.max_num_splits,
-            "foreach_value_chars": run.foreach_value_chars,
-            "current": {
-                **run.current,
-                "step_name": step.name,
-                "task_id": self.place.task_id,
-                "pathspec": str(self._pathspec),
-                "retry_count": self.number,
-            },
-            "parameters": list(run.flow.parameters),
-            "artifacts": list(self._visible(self._start).objects),
-            "frames": [
-                {
-                    "step": frame.step,
-                    "var": frame.var,
-                    "num_splits": frame.num_splits,
-                    "index": frame.index,
-                    "value": frame.value,
-                }
-                for frame in self.place.frames
-            ],
-            "inputs": _input_columns(self.place.parents) if step.is_join else None,
-            "seed": seeds.stream(run.seed, self.place.key),
-            "environment": dict(self._policy.environment),
-            "print_error": self._policy.print_exception or not self._policy.catches,
-            "timeout_s": self._policy.timeout_s,
-        }
-
-    def _answer(self, message: Mapping[str, Any]) -> None:
-        if self._worker is not None:
-            self._worker.send(message)
-
-    def _get(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        match message["from"]:
-            case "input":
-                return self._get_from(self.place.parents[message["index"]].stored, message["name"])
-            case "foreach":
-                level = self.place.levels[message["index"]]
-                # What has no items, or cannot be read, is told by the artifact itself.
-                with contextlib.suppress(KeyError, MetaflowError):
-                    return self._get_item(level)
-                return self._get_from(level.source, level.frame.var)
-            case _:
-                return self._get_from(self._start, message["name"])
-
-    def _get_item(self, level: Level) -> dict[str, Any]:
-        frame, items = level.frame, self._run.items
-        item = items.item(level.source, frame.var, frame.index, str(self._pathspec))
-        answer = {"found": True, "name": frame.var, "is_item": True}
-        if not isinstance(item, memoryview):
-            return {**answer, "kind": "native", "value": item}
-        if len(item) <= INLINE_LIMIT_BYTES:
-            return {**answer, "kind": "r", "bytes": item}
-        path = self._spool / f"item-{len(self.place.levels)}-{frame.step}"
-        with telling("write", path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(item)
-        return {**answer, "kind": "r", "path": str(path), "offset": 0}
-
-    def _gather(self, message: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The artifact of the first inputs that are asked for, as many as a message holds."""
-        name, size_bytes = message["name"], 0
-        answers: list[dict[str, Any]] = []
-        for parent in self._inputs(message["index"]):
-            answers.append(self._get_from(parent.stored, name))
-            size_bytes += parent.stored.info.get(name, {}).get("size") or 0
-            if size_bytes >= _GATHERED_BYTES:
-                break
-        return answers
-
-    def _inputs(self, indexes: int | list[int]) -> list[FinishedTask]:
-        # An R vector of length one is a scalar on the wire.
-        indexes = indexes if isinstance(indexes, list) else [indexes]
-        return [self.place.parents[index] for index in indexes]
-
-    def _get_from(self, stored: Stored, name: str) -> dict[str, Any]:
-        if name not in stored.objects:
-            return {"found": False, "name": name}
-        encoded = stored.encoded(name, self._run.store, str(self._pathspec))
-        answer = encode_for_r(encoded, self._run.unpacked, INLINE_LIMIT_BYTES)
-        return {"found": True, "name": name, **answer}
 
     # What is kept
 
@@ -362,9 +251,9 @@ class Attempt:
     def _write_artifacts(self) -> None:
         result = self._result or {}
         removed = set(result.get("removed") or ())
-        for name, key in self._start.objects.items():
+        for name, key in self._briefing.start.objects.items():
             if name not in removed:
-                self._writer.refer(name, key, self._start.info.get(name, {}))
+                self._writer.refer(name, key, self._briefing.start.info.get(name, {}))
         for artifact in result.get("artifacts") or ():
             self._write_artifact(artifact)
 
@@ -464,22 +353,9 @@ class Attempt:
             data += [MetaDatum("foreach-execution-path", path), MetaDatum("foreach-stack", stack)]
         return data
 
-    def _visible(self, stored: Stored) -> Stored:
-        return visible(stored, self._run.parameters.stored)
-
     def _new_writer(self) -> AttemptWriter:
         run, step, task = self._pathspec.parts[1:]
         return self._run.store.writer(run, step, task, self.number)
-
-
-def _input_columns(parents: Sequence[FinishedTask]) -> dict[str, Any]:
-    """What a join is told of its inputs, as columns: there may be thousands."""
-    indexes = [p.key.indexes[-1] if p.key.indexes else None for p in parents]
-    return {
-        "step": wire.Vector([p.key.step for p in parents]),
-        "index": wire.Vector(indexes, kind=int),
-        "task_id": wire.Vector([p.task_id for p in parents]),
-    }
 
 
 def save_foreach_stack(writer: AttemptWriter, frames: Sequence[ForeachFrame]) -> None:

@@ -34,7 +34,7 @@ class RunContext:
         console: Where lines go.
         payload_path: File with what workers need of the flow (R's own business).
         spool_root: Directory for the attempts' temporary files.
-        seed: The run's seed.
+        seed: The run's seed; None where it is not known, as of a run of a Python flow.
         parameters: The finished task ``_parameters``.
         current: What `current()` answers in every task of the run.
         origin_run_id: Id of the run that is resumed, or None.
@@ -52,7 +52,7 @@ class RunContext:
     console: Console
     payload_path: Path
     spool_root: Path
-    seed: int
+    seed: int | None
     parameters: FinishedTask
     current: Mapping[str, Any] = field(default_factory=dict)
     origin_run_id: str | None = None

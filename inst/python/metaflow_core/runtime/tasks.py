@@ -143,11 +143,18 @@ def place_of(
     levels = parents[0].levels[: len(key.indexes)]
     if len(levels) < len(key.indexes):
         assert foreach is not None
-        levels += (_new_level(key, foreach, parents[0]),)
+        levels += (new_level(key, foreach, parents[0]),)
     return Place(key, task_id, step, parents, levels)
 
 
-def _new_level(key: TaskKey, foreach: str, parent: FinishedTask) -> Level:
+def new_level(key: TaskKey, foreach: str, parent: FinishedTask) -> Level:
+    """The innermost level of the task *key*, the first of its branch.
+
+    Args:
+        key: The task.
+        foreach: Artifact that its parent fanned out over.
+        parent: The task that fanned out.
+    """
     index = key.indexes[-1]
     frame = ForeachFrame(
         step=key.step,
