@@ -15,6 +15,8 @@ serve_inline <- function(payload, hear, say) {
   })
   log <- new_inline_log(channel)
   on.exit(log$close(), add = TRUE, after = FALSE)
+  .Call(mf_catch_interrupts)
+  on.exit(.Call(mf_leave_interrupts), add = TRUE, after = FALSE)
   tryCatch(
     serve_attempt(channel, run = function(task, channel) attempt_inline(task, channel, log)),
     interrupt = function(interrupt) NULL
@@ -36,7 +38,7 @@ attempt_inline <- function(task, channel, log) {
     )
     # `Sys.sleep()` and C code do not look at the limit.
     if (proc.time()[["elapsed"]] - began_s > (task$timeout_s %||% Inf)) {
-      stop("reached elapsed time limit")
+      stop("reached elapsed time limit", call. = FALSE)
     }
   })
   if (!isFALSE(task$print_error)) log$add(failure_text(result$failure))
@@ -68,7 +70,7 @@ session_function <- function(step, script) {
 enter_debugger <- function(error) {
   handler <- getOption("error")
   if (is.null(handler)) return()
-  writeLines(failure_text(new_failure(error, "error", NULL)), stderr())
+  cat(failure_text(new_failure(error, "error", NULL)), file = stderr())
   eval(handler, globalenv())
 }
 
@@ -146,8 +148,10 @@ close_files <- function(devices) {
 }
 
 restore_seed <- function(seed) {
-  if (!is.null(seed)) return(assign(".Random.seed", seed, envir = globalenv()))
-  suppressWarnings(rm(".Random.seed", envir = globalenv()))
+  if (is.null(seed)) return(set.seed(NULL))
+  assign(".Random.seed", seed, envir = globalenv())
+  # Reads it. Else reticulate, which is still on the stack, writes R's own copy over it at its end.
+  RNGkind()
 }
 
 restore_variables <- function(variables) {

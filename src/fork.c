@@ -12,6 +12,8 @@
 
 extern SEXP mf_serialize(SEXP value, SEXP limit, SEXP make_path, SEXP room);
 extern SEXP mf_unserialize(SEXP path, SEXP offset);
+extern SEXP mf_catch_interrupts(void);
+extern SEXP mf_leave_interrupts(void);
 extern SEXP mf_share(SEXP roots);
 
 #ifndef _WIN32
@@ -282,12 +284,16 @@ static const R_CallMethodDef calls[] = {
     {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
     {"mf_share", (DL_FUNC)&mf_share, 1},
     {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
+    {"mf_catch_interrupts", (DL_FUNC)&mf_catch_interrupts, 0},
+    {"mf_leave_interrupts", (DL_FUNC)&mf_leave_interrupts, 0},
     {NULL, NULL, 0}};
 #else
 static const R_CallMethodDef calls[] = {
     {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
     {"mf_share", (DL_FUNC)&mf_share, 1},
     {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
+    {"mf_catch_interrupts", (DL_FUNC)&mf_catch_interrupts, 0},
+    {"mf_leave_interrupts", (DL_FUNC)&mf_leave_interrupts, 0},
     {NULL, NULL, 0}};
 #endif
 
