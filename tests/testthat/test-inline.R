@@ -78,7 +78,7 @@ test_that("what a step does to the session is undone", {
     Sys.setenv(INLINE_TEST = "x")
     Sys.unsetenv("HOME")
     setwd(tempdir())
-    attach(list(a = 1), name = "attached by a step")
+    attach(list(a = 1), name = "attached by a step") # nolint: undesirable_function_linter.
     sink(nullfile())
     runif(1)
   }
@@ -92,7 +92,7 @@ test_that("what a step does to the session is undone", {
 })
 
 test_that("a step ends at its timeout, also if it did not notice", {
-  busy <- serve_here(function(self) repeat {}, timeout_s = 0.05)
+  busy <- serve_here(function(self) while (TRUE) NULL, timeout_s = 0.05)
   asleep <- serve_here(function(self) Sys.sleep(0.1), timeout_s = 0.05)
 
   expect_match(c(busy$result$failure$message, asleep$result$failure$message), "time limit")
