@@ -25,7 +25,7 @@ column_types <- c(
   why = "character", worker = "character"
 )
 
-# A named list of columns, each a list, as a data frame; a value that is not known is NA.
+# Columns by name, each a list or a vector, as a data frame; a value that is not known is NA.
 as_data_frame <- function(columns) {
   frame <- Map(as_column, columns, column_types[names(columns)])
   rows <- if (length(frame)) length(frame[[1]]) else 0L
@@ -41,7 +41,7 @@ as_column <- function(values, type) {
   if (identical(type, "texts")) {
     return(lapply(values, as_text))
   }
-  known <- unlist(lapply(values, `%||%`, NA))
+  known <- if (is.list(values)) unlist(lapply(values, `%||%`, NA)) else values
   if (is.na(type)) {
     known
   } else if (type == "time") {

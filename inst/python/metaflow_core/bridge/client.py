@@ -13,20 +13,41 @@ from metaflow_core import client
 from metaflow_core.bridge.operations import operation
 from metaflow_core.client import describe
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
+from metaflow_core.wire import Vector
 
 operation("describe_flow")(describe.flow)
 operation("describe_run")(describe.run)
 operation("describe_step")(describe.step)
 operation("describe_task")(describe.task)
 operation("describe_artifact")(describe.artifact)
-operation("runs")(describe.runs)
-operation("tasks")(describe.tasks)
 operation("last_failure")(describe.last_failure)
 operation("log")(describe.log)
 operation("log_lines")(describe.log_lines)
 operation("run_state")(describe.run_state)
 operation("tag")(describe.tag)
 operation("replace_tags")(describe.replace_tags)
+
+
+@operation("runs")
+def runs(**asked: Any) -> dict[str, Any]:
+    """The runs of a flow as a table (see `describe.runs`)."""
+    return _in_columns(describe.runs(**asked))
+
+
+@operation("tasks")
+def tasks(**asked: Any) -> dict[str, Any]:
+    """The tasks of a run or a step as a table (see `describe.tasks`)."""
+    return _in_columns(describe.tasks(**asked))
+
+
+def _in_columns(table: describe.Table) -> dict[str, Any]:
+    """A table whose columns cross as R vectors where they can: ten thousand values at once."""
+    return {name: _in_one_piece(column) for name, column in table.items()}
+
+
+def _in_one_piece(column: list[Any]) -> Any:
+    kinds = {type(value) for value in column if value is not None}
+    return Vector(column) if len(kinds) == 1 and kinds <= {bool, float, str} else column
 
 
 @operation("artifact")
