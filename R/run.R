@@ -145,6 +145,7 @@ command <- function(flow, options, script, call) {
 answer_core <- function(flow, code, name, arguments, hear, say) {
   switch(name,
     payload = payload(flow, code),
+    code = code_texts(arguments$pathspec),
     preflight = preflight(flow, code, sends = arguments$sends),
     attempt = serve_inline(inline_payload(flow, code), hear, say),
     default = evaluate_default(flow, arguments$name, arguments$context)

@@ -169,3 +169,21 @@ def test_a_table_is_cut_to_the_width_of_the_terminal_the_widest_column_first():
     assert max(map(len, table(columns, shown, 30).splitlines())) == 30
     assert table(columns, shown, 30).splitlines()[1] == f"1     {'a' * 23}…"
     assert "a" * 50 in table(columns, shown)
+
+
+def test_two_runs_are_compared(look):
+    terminal, failed = look
+    terminal.functions = {"start": _start}
+    latest = terminal(FLOW, "run").result.data["run_id"]
+
+    lines = terminal(FLOW, "diff", failed).out.splitlines()
+    told = json.loads(terminal(FLOW, "diff", failed, latest, "--json").out)
+
+    assert lines[0].startswith(f"a: F/{failed} failed")
+    assert lines[1].startswith(f"b: F/{latest} successful")
+    assert any(line.split() == ["body", "1", "failed", "successful"] for line in lines)
+    assert [task["status_a"] for task in told["tasks"]] == ["successful"] * 2 + ["failed"] + [
+        None,
+        None,
+    ]
+    assert told["parameters"] == told["code"] == []

@@ -12,6 +12,7 @@ from typing import Any
 from metaflow_core import client
 from metaflow_core.bridge.operations import operation
 from metaflow_core.client import describe
+from metaflow_core.client.diff import diff_runs
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.wire import Vector
 
@@ -24,6 +25,7 @@ operation("last_failure")(describe.last_failure)
 operation("log")(describe.log)
 operation("log_lines")(describe.log_lines)
 operation("run_state")(describe.run_state)
+operation("diff_runs")(diff_runs)
 operation("tag")(describe.tag)
 operation("replace_tags")(describe.replace_tags)
 

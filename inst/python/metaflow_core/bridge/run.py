@@ -54,6 +54,7 @@ def command(
         evaluate_default=evaluate_default,
         preflight=lambda sends: live.ask_r("preflight", sends=sends),
         serve_inline=live.serve_inline,
+        code=lambda run: live.ask_r("code", pathspec=run),
         **terminal,
     )
     result = main(invocation)

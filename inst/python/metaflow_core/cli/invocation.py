@@ -32,6 +32,7 @@ class Invocation:
         run_flow: Carries out a run.
         preflight: Looks through the functions of the steps; its warnings (see `cli.preflight`).
             Asked whether to try as well what sending them to a worker would say.
+        code: Code of a run by its pathspec, as lines by the name of each function.
     """
 
     flow: Flow
@@ -46,6 +47,7 @@ class Invocation:
     serve_inline: ServeAttempt | None = None
     run_flow: Callable[[RunRequest, Services], RunResult] = run_flow
     preflight: Callable[[bool], Sequence[Mapping[str, Any]]] = lambda sends: ()
+    code: Callable[[str], Mapping[str, Sequence[str]]] = lambda run: {}
 
     def command(self, words: str) -> str:
         """What the user types for a subcommand: ``Rscript flow.R resume`` or ``run(resume …)``."""

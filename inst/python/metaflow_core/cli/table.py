@@ -98,6 +98,10 @@ _COLUMN_TEXT: dict[str, Any] = {
     "duration_s": duration_text,
     "cpu_s": duration_text,
     "started_at": time_text,
+    "duration_a_s": duration_text,
+    "duration_b_s": duration_text,
+    "size_a_bytes": lambda size: "" if size is None else size_text(size),
+    "size_b_bytes": lambda size: "" if size is None else size_text(size),
     "peak_memory_bytes": lambda size: "" if size is None else size_text(size),
     "memory_bytes": lambda size: "" if size is None else size_text(size),
 }

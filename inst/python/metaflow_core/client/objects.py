@@ -431,6 +431,12 @@ class Task(MetaflowObject[DataArtifact]):
         reader = self._store.reader(self._spec, self._attempt)
         return list(reader.objects) if reader else []
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Hash of the content of each artifact, by name."""
+        reader = self._store.reader(self._spec, self._attempt)
+        return dict(reader.objects) if reader else {}
+
     # How it went
 
     @property
