@@ -156,8 +156,8 @@ with_trace <- function(error, trace) {
   error
 }
 
-# Frames as `rlang::last_trace()` prints them, in the form that rlang and others share (`rlib_trace`,
-# version 2); NULL if there are none.
+# Frames as `rlang::last_trace()` prints them, in the form that rlang and others share,
+# `rlib_trace` version 2; NULL if there are none.
 as_trace <- function(frames) {
   if (!length(frames)) return(NULL)
   calls <- lapply(frames, function(frame) {
