@@ -37,11 +37,6 @@ ways <- list(
   },
   quit = function(self) quit(status = 3),
   killed = function(self) tools::pskill(Sys.getpid(), 9),
-  slow_r = function(self) repeat 1 + 1,
-  slow_c = function(self) {
-    large <- matrix(runif(9e6), 3000)
-    repeat large <- crossprod(large) / 1e4
-  },
   memory = function(self) numeric(1e14),
   recursion = function(self) (function(f) f(f))(function(f) f(f)),
   save = function(self) self$handle <- file(tempfile(), "w"),
@@ -72,10 +67,22 @@ join <- function(self, inputs) {
   }
 }
 
+multiply_for_ever <- function(self) {
+  large <- matrix(runif(4e6), 2000)
+  repeat large <- crossprod(large) / 1e4
+}
+
+tell_of_slow <- function(self) {
+  cat("slow classes=", toString(class(self$problem)), "\n", sep = "")
+  cat("slow is error=", inherits(self$problem, "error"), "\n", sep = "")
+  cat("slow message=", conditionMessage(self$problem), "\n", sep = "")
+}
+
 metaflow("FailuresFlow") |>
   step(step = "start", r_function = start, next_step = "fail", foreach = "ways") |>
-  step(step = "fail", timeout(seconds = 3), catch(var = "problem"), r_function = fail,
-       next_step = "join") |>
-  step(step = "join", r_function = join, join = TRUE, next_step = "end") |>
-  step(step = "end") |>
+  step(step = "fail", catch(var = "problem"), r_function = fail, next_step = "join") |>
+  step(step = "join", r_function = join, join = TRUE, next_step = "slow") |>
+  step(step = "slow", timeout(seconds = 1), catch(var = "problem"),
+       r_function = multiply_for_ever, next_step = "end") |>
+  step(step = "end", r_function = tell_of_slow) |>
   run()
