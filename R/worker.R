@@ -257,5 +257,5 @@ pipes <- function(read_fd, write_fd) {
   )
 }
 
-# The core is gone, or has no more use for this process.
-end_worker <- function() .Call(mf_exit, 1L)
+# The core is gone, or has no more use for this process and what it started.
+end_worker <- function() .Call(mf_end_group)

@@ -30,6 +30,7 @@ end_fork <- function(status) {
   if (length(grDevices::dev.list())) grDevices::graphics.off()
   .Call(mf_run_finalizers)
   unlink(tempdir(), recursive = TRUE)
+  .Call(mf_end_others)
   .Call(mf_exit, status)
 }
 

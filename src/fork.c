@@ -139,15 +139,29 @@ static int take_request(int control, Request *request, int *fds) {
   return 1;
 }
 
-static void become_task(int control, pid_t parent, const int *fds) {
-  signal(SIGCHLD, SIG_DFL);
-  setpgid(0, 0);
 #ifdef __linux__
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+static void end_group(int number) {
+  (void)number;
+  kill(0, SIGKILL);
+}
+#endif
+
+/* Lets the system end this process and its group, so all that the step has started, when `parent`
+ * ends. SIGKILL from the system would end this process alone. */
+static void end_with(pid_t parent) {
+#ifdef __linux__
+  signal(SIGRTMIN + 11, end_group); /* a signal that nobody else uses */
+  prctl(PR_SET_PDEATHSIG, SIGRTMIN + 11);
   if (getppid() != parent) leave(125); /* it ended before the line above */
 #else
   (void)parent;
 #endif
+}
+
+static void become_task(int control, pid_t parent, const int *fds) {
+  signal(SIGCHLD, SIG_DFL);
+  setpgid(0, 0);
+  end_with(parent);
   close(control);
   close(child_signal[0]);
   close(child_signal[1]);
@@ -207,12 +221,23 @@ SEXP mf_serve_forks(SEXP control_fd) {
   }
 }
 
-/* Lets the system end this process when the core ends, however it ends. */
+/* Lets the system end this process, and what it started, when the core ends, however it ends. */
 SEXP mf_end_with(SEXP core_pid) {
-#ifdef __linux__
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != asInteger(core_pid)) leave(125); /* it ended before the line above */
-#endif
+  end_with(asInteger(core_pid));
+  return R_NilValue;
+}
+
+/* Ends this process and all that it started and left in its group. */
+SEXP mf_end_group(void) {
+  kill(0, SIGKILL);
+  return R_NilValue;
+}
+
+/* Ends what this forked task left running in its group, and not the task. Whoever waits for the task
+ * does it too, but may be killed right when the task ends. */
+SEXP mf_end_others(void) {
+  pid_t group = getpgrp();
+  if (setpgid(0, getpgid(getppid())) == 0) kill(-group, SIGKILL);
   return R_NilValue;
 }
 
@@ -275,6 +300,8 @@ SEXP mf_close(SEXP fd) {
 static const R_CallMethodDef calls[] = {
     {"mf_serve_forks", (DL_FUNC)&mf_serve_forks, 1},
     {"mf_end_with", (DL_FUNC)&mf_end_with, 1},
+    {"mf_end_group", (DL_FUNC)&mf_end_group, 0},
+    {"mf_end_others", (DL_FUNC)&mf_end_others, 0},
     {"mf_exit", (DL_FUNC)&mf_exit, 1},
     {"mf_run_finalizers", (DL_FUNC)&mf_run_finalizers, 0},
     {"mf_pipe", (DL_FUNC)&mf_pipe, 0},
