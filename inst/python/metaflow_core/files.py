@@ -6,8 +6,9 @@ cut damages is told by its hash.
 
 The temporary file of a large file is in `<root>/.tmp-<user id>`, where `sweep` finds what a crash
 left without walking the store. That of a small one is beside it, hidden, so that the many small
-files need neither a second directory nor its lock. What a crash leaves of it is less than
-`LARGE_BYTES`, and waits for a sweep that does walk the store.
+files need neither a second directory nor its lock. So that a sweep need not walk the store for
+what a crash leaves of these, who writes many of them notes where (`FileTree.writing`), also in
+`<root>/.tmp-<user id>`: a note whose process is gone says where to look.
 
 May import only `errors`.
 """
@@ -17,9 +18,11 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 import shutil
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -63,6 +66,11 @@ _HINTS = {
     errno.EACCES: "Ask its owner for access, or set METAFLOW_DATASTORE_SYSROOT_LOCAL.",
 }
 _TEMPORARY = ".tmp-"
+_NOTE = ".writing-"
+_FOLDER = "metaflow-"
+_CLOCK_TICK_S = 1.0
+"""By how much the times of files may be behind one another."""
+
 _CHUNK_BYTES = 1 << 20
 _serial = itertools.count()
 
@@ -195,6 +203,23 @@ class FileTree:
             self._seen = True
             return True
 
+    @contextmanager
+    def writing(self, *keys: str) -> Iterator[None]:
+        """Note that this process adds files and folders to the folders *keys*, until it is done.
+
+        If it dies before, the next sweep looks there for its temporary files: in the folders
+        themselves, and below those in them that have changed since.
+        """
+        path = f"{self._large}{os.sep}{_NOTE}{_own_name()}"
+        with telling("write", path):
+            os.makedirs(self._large, exist_ok=True)
+            Path(path).write_text("\n".join(keys), encoding="utf-8")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.unlink(path)
+
     def sweep(self, older_than_s: float = STALE_AFTER_S, *, everywhere: bool = False) -> int:
         """Remove temporary files whose process is gone; how many were removed.
 
@@ -204,17 +229,18 @@ class FileTree:
 
         Args:
             older_than_s: That age.
-            everywhere: Whether to walk the whole store for those of small files, too.
+            everywhere: Whether to walk the whole store for those of small files, too, and not
+                only where a process of this machine died while it was `writing`.
         """
-        removed = 0
-        for folder, _, names in os.walk(self.root if everywhere else self._large):
-            for name in names:
-                path = os.path.join(folder, name)
+        removed = _sweep_below(self.root if everywhere else self._large, older_than_s)
+        for note in Path(self._large).glob(f"{_NOTE}*"):
+            if _is_left(note.name.removeprefix(_NOTE)):
                 # Another run may sweep at the same time.
                 with suppress(OSError):
-                    if name.startswith(_TEMPORARY) and _is_leftover(path, older_than_s):
-                        os.unlink(path)
-                        removed += 1
+                    since = os.stat(note).st_mtime - _CLOCK_TICK_S
+                    for key in note.read_text(encoding="utf-8").splitlines():
+                        removed += _sweep_changed(self.path(key), since, older_than_s)
+                    os.unlink(note)
         return removed
 
     def _write_temporary(self, target: str, chunks: Iterator[Buffer], mode: int) -> str:
@@ -227,7 +253,7 @@ class FileTree:
                 break
         is_large = size_bytes >= LARGE_BYTES
         folder = self._large if is_large else os.path.dirname(target)
-        path = f"{folder}{os.sep}{_TEMPORARY}{_place_of_process()}.{os.getpid()}.{next(_serial)}"
+        path = f"{folder}{os.sep}{_TEMPORARY}{_own_name()}"
         descriptor = self._create(path, mode)
         try:
             with open(descriptor, "wb", buffering=0) as file:
@@ -353,6 +379,22 @@ def locked(path: str) -> Iterator[None]:
         yield
 
 
+def make_temporary_folder(parent: str | Path) -> Path:
+    """A new folder for temporary files of this process, below *parent*.
+
+    The folders there of processes of this machine that are gone, which had no time to remove them,
+    are removed.
+
+    Raises:
+        StoreUnavailable: If it cannot be made.
+    """
+    with telling("make a folder in", parent):
+        for folder in Path(parent).glob(f"{_FOLDER}*"):
+            if _is_left(folder.name.removeprefix(_FOLDER)):
+                shutil.rmtree(folder, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{_own_name()}.", dir=parent))
+
+
 @cache
 def _place_of_process() -> str:
     """Where process ids mean something: a host and its pid namespace (containers share hosts)."""
@@ -363,12 +405,64 @@ def _place_of_process() -> str:
     return f"{socket.gethostname().replace('.', '-')}.{namespace}"
 
 
+def _own_name() -> str:
+    """A name that says whose it is; each is another one."""
+    return f"{_place_of_process()}.{os.getpid()}.{next(_serial)}"
+
+
+def _owner(name: str) -> tuple[str, int] | None:
+    """Place and process id in a name that begins with `_own_name`; None if there are none.
+
+    On Windows there is no harmless signal to ask a process with: no name has an owner there.
+    """
+    match = re.match(r"(.*?\.\d+)\.(\d+)\.\d+", name)
+    return (match[1], int(match[2])) if match and os.name != "nt" else None
+
+
+def _is_left(name: str) -> bool:
+    """Whether a process of this machine that is gone gave this name."""
+    owner = _owner(name)
+    return owner is not None and owner[0] == _place_of_process() and not _is_alive(owner[1])
+
+
+def _sweep_below(place: str | Path, older_than_s: float) -> int:
+    """Remove the leftovers below a folder; their number."""
+    return sum(
+        _remove_leftover(os.path.join(folder, name), older_than_s)
+        for folder, _, names in os.walk(place)
+        for name in names
+    )
+
+
+def _sweep_changed(folder: str, since: float, older_than_s: float) -> int:
+    """Remove the leftovers in a folder and below what has changed in it; their number."""
+    removed = 0
+    with suppress(*_ABSENT), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir():
+                removed += _remove_leftover(entry.path, older_than_s)
+            elif entry.stat().st_mtime >= since:
+                removed += _sweep_below(entry.path, older_than_s)
+    return removed
+
+
+def _remove_leftover(path: str, older_than_s: float) -> bool:
+    """Remove a temporary file whose process is gone; whether it was one."""
+    if not os.path.basename(path).startswith(_TEMPORARY):
+        return False
+    # Another run may sweep at the same time.
+    with suppress(OSError):
+        if _is_leftover(path, older_than_s):
+            os.unlink(path)
+            return True
+    return False
+
+
 def _is_leftover(path: str, older_than_s: float) -> bool:
     name = os.path.basename(path).removeprefix(_TEMPORARY)
-    place, _, process = name.rpartition(".")[0].rpartition(".")
-    # On Windows there is no harmless signal to ask a process with.
-    if place == _place_of_process() and process.isdigit() and os.name != "nt":
-        return not _is_alive(int(process))
+    owner = _owner(name)
+    if owner is not None and owner[0] == _place_of_process():
+        return not _is_alive(owner[1])
     return time.time() - os.stat(path).st_mtime > older_than_s
 
 

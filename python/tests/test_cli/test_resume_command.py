@@ -7,8 +7,13 @@ import json
 import pytest
 from played_run import RError
 
+from metaflow_core.datastore.attempts import FlowDatastore
+from metaflow_core.datastore.local import FOLDER, LocalStorage
 from metaflow_core.errors import InvalidParameter, InvalidResume, OriginRunNotFound
+from metaflow_core.metadata.local import LocalMetadata
+from metaflow_core.metadata.provider import Identity
 from metaflow_core.model.flow import Flow, Parameter, Step
+from metaflow_core.model.pathspec import Pathspec
 
 STEPS = {
     "start": Step("start", ("middle",)),
@@ -16,6 +21,13 @@ STEPS = {
     "end": Step("end"),
 }
 FLOW = Flow("F", STEPS, {"alpha": Parameter("alpha", default=0.1)})
+
+
+ADA = Identity("ada", (), ())
+
+
+def _metadata(terminal):
+    return LocalMetadata(terminal.folder / FOLDER)
 
 
 def _fail(step):
@@ -41,6 +53,25 @@ def test_the_last_run_is_resumed(failed, given):
     assert f"Cloning results of a previously run task {run_id}/start/1" in answer.out
     assert "Gathering required information to resume run" in answer.out
     assert answer.request.from_step is None
+
+
+def test_a_run_that_was_killed_before_its_first_task_is_passed_over(failed):
+    terminal, run_id = failed
+    _metadata(terminal).new_run("F", ADA)
+
+    assert f"previously run task {run_id}/start/1" in terminal(FLOW, "resume").out
+
+
+def test_a_run_that_was_killed_while_it_stored_its_parameters_says_so(terminal):
+    metadata = _metadata(terminal)
+    run = Pathspec("F", metadata.new_run("F", ADA))
+    metadata.register_parameters_task(run, ADA)
+    FlowDatastore(LocalStorage(terminal.folder / FOLDER), "F").writer(
+        run.run, "_parameters", "0", 0
+    ).begin()
+
+    with pytest.raises(OriginRunNotFound, match="never stored its parameters"):
+        terminal(FLOW, "resume")
 
 
 @pytest.mark.parametrize(

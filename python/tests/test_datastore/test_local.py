@@ -130,6 +130,61 @@ LocalStorage(Path(sys.argv[1])).save("F/x", [bytes(int(sys.argv[2]))])
     assert temporary_files(local) == []
 
 
+_DIES = """
+import os, signal, sys
+from pathlib import Path
+from metaflow_core import files
+from metaflow_core.datastore.local import LocalStorage
+storage, key = LocalStorage(Path(sys.argv[1])), sys.argv[2]
+with storage.writing("F", "F/data"):
+    storage.save("F/153/begun", [b"1"])
+    files.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    storage.save(key, [b"small"])
+"""
+
+
+@pytest.mark.parametrize("key", ["F/latest_run", "F/153/start/1/0.data.json", "F/data/ab/abcd"])
+def test_small_files_are_swept_where_a_process_died_while_it_was_writing(
+    local: LocalStorage, key: str
+) -> None:
+    subprocess.run([sys.executable, "-c", _DIES, local.root, key], check=False)
+    assert len(temporary_files(local)) == 1
+
+    assert local.sweep() == 1
+    assert [path for path in Path(local.root).rglob(".*") if path.is_file()] == []
+
+
+def test_where_nobody_died_only_what_is_large_is_looked_for(local: LocalStorage) -> None:
+    with local.writing("F"):
+        left = Path(local.root, "F", ".tmp-elsewhere.1.7.0")
+        left.parent.mkdir()
+        left.touch()
+        os.utime(left, times=(0, 0))
+
+        assert local.sweep() == 0
+    assert local.sweep() == 0
+    assert local.sweep(everywhere=True) == 1
+
+
+def test_folders_of_dead_processes_go_when_a_new_one_is_made(tmp_path: Path) -> None:
+    code = """
+import sys
+from metaflow_core import files
+print(files.make_temporary_folder(sys.argv[1]))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    left = Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+    (left / "file").touch()
+    own, of_others = files.make_temporary_folder(tmp_path), tmp_path / "metaflow-of-the-user"
+    of_others.mkdir()
+
+    assert own.parent == left.parent == tmp_path
+    files.make_temporary_folder(tmp_path)
+    assert not left.exists()
+    assert own.is_dir()
+    assert of_others.is_dir()
+
+
 def test_a_file_that_cannot_be_written_whole_is_not_there(local: LocalStorage) -> None:
     # A limit on the size of files fails a write half way, as a full disk does.
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -25,7 +25,7 @@ from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.runtime.console import Console
 from metaflow_core.runtime.parameters import resolve_parameters
 from metaflow_core.runtime.report import RunResult, report
-from metaflow_core.runtime.resume import OriginRun
+from metaflow_core.runtime.resume import OriginRun, last_run
 from metaflow_core.runtime.start import RunOptions, RunRequest, Services, check_flow
 from metaflow_core.scheduler.resume import plan_resume
 
@@ -201,14 +201,15 @@ def _refuse_parameters(kept: Collection[str], options: dict[str, Any]) -> None:
 
 def _origin(flow: Flow, run_id: str | None, services: Services) -> OriginRun:
     """The run that is named, or the last one that was made on this machine."""
-    if run_id is None:
-        run_id = services.metadata.latest_run(flow.name)
-    if run_id is None:
+    if run_id is not None:
+        return OriginRun(Pathspec(flow.name, run_id), services.store, services.metadata)
+    origin = last_run(services.store, services.metadata)
+    if origin is None:
         raise OriginRunNotFound(
             f"There is no run of {flow.name} here to resume from.",
             "Use `run`, or name one with --origin-run-id.",
         )
-    return OriginRun(Pathspec(flow.name, run_id), services.store, services.metadata)
+    return origin
 
 
 def _print_plan(flow: Flow, origin: OriginRun, options: dict[str, Any]) -> None:

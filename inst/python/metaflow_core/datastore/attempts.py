@@ -18,6 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +91,10 @@ class FlowDatastore:
         self.storage = storage
         self.flow = flow
         self.blobs = BlobStore(storage, flow)
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Let the next run look for what this process leaves behind if it dies meanwhile."""
+        return self.storage.writing(self.flow, f"{self.flow}/data")
 
     def writer(self, run: str, step: str, task: str, attempt: int) -> AttemptWriter:
         """To store what an attempt makes."""

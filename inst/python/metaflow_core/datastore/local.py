@@ -81,6 +81,10 @@ class LocalStorage:
         """See `Storage.local_path`; the file need not be there."""
         return Path(self._files.path(key))
 
+    def writing(self, *prefixes: str) -> AbstractContextManager[None]:
+        """See `Storage.writing`."""
+        return self._files.writing(*prefixes)
+
     def sweep(self, older_than_s: float = STALE_AFTER_S, *, everywhere: bool = False) -> int:
         """See `Storage.sweep` and `FileTree.sweep`."""
         return self._files.sweep(older_than_s, everywhere=everywhere)

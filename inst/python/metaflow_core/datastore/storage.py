@@ -63,6 +63,13 @@ class Storage(Protocol):
         """Add *data* at the end of *key*, for logs: a reader may see the half of it."""
         ...
 
+    def writing(self, *prefixes: str) -> AbstractContextManager[None]:
+        """Note, meanwhile, that this process adds keys directly below *prefixes* and folders there.
+
+        So that `sweep` knows where to look if it dies.
+        """
+        ...
+
     def sweep(self, *, everywhere: bool = False) -> int:
         """Remove what writers that crashed left behind; how many objects that were.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from metaflow_core.datastore.attempts import AttemptReader, FlowDatastore
-from metaflow_core.errors import OriginRunNotFound
+from metaflow_core.errors import OriginRunNotFound, TaskNotFound
 from metaflow_core.metadata.provider import MetadataProvider
 from metaflow_core.model.flow import PARAMETERS
 from metaflow_core.model.pathspec import Pathspec
@@ -43,15 +45,25 @@ class PastRun:
         Raises:
             OriginRunNotFound: If it has none.
         """
-        tasks = self.metadata.children(self.pathspec.child(PARAMETERS))
-        if not tasks:
+        reader = self._parameters()
+        if reader is None:
             raise OriginRunNotFound(
                 f"Run {self.pathspec} never stored its parameters, so it can be neither resumed "
                 "nor entered.",
                 "Use `run`.",
             )
-        reader = self.reader(tasks[0].pathspec)
         return Stored(reader.objects, reader.info)
+
+    def has_begun(self) -> bool:
+        """Whether it has stored its parameters: before that no task is started."""
+        return self._parameters() is not None
+
+    def _parameters(self) -> AttemptReader | None:
+        for task in self.metadata.children(self.pathspec.child(PARAMETERS)):
+            # A run that was killed right then has begun to store them.
+            with contextlib.suppress(TaskNotFound):
+                return self.reader(task.pathspec)
+        return None
 
     def value(self, stored: Stored, name: str) -> object:
         """A native artifact's value; None if it is not there."""

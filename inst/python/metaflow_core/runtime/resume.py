@@ -124,3 +124,19 @@ class OriginRun(PastRun):
             MetaDatum("attempt-done", "0"),
         ]
         return [MetaDatum(d.field, d.value, d.type, ("attempt_id:0",)) for d in data]
+
+
+def last_run(store: FlowDatastore, metadata: MetadataProvider) -> OriginRun | None:
+    """The run of the store's flow that was started last from here; None if there is none.
+
+    If that was ended before its first task, it is the newest one that was not: so what a resume
+    that was killed at once would have resumed is still what the next one resumes.
+    """
+    latest = metadata.latest_run(store.flow)
+    if latest is None:
+        return None
+    run = OriginRun(Pathspec(store.flow, latest), store, metadata)
+    if run.has_begun():
+        return run
+    older = (OriginRun(run.pathspec, store, metadata) for run in metadata.runs(store.flow))
+    return next((run for run in older if run.has_begun()), run)

@@ -23,7 +23,7 @@ from metaflow_core.decorators.base import TaskPolicy
 from metaflow_core.decorators.project import project_of
 from metaflow_core.decorators.registry import check_decorators, policy_of
 from metaflow_core.errors import InvalidFlow
-from metaflow_core.files import telling
+from metaflow_core.files import make_temporary_folder, telling
 from metaflow_core.metadata.provider import (
     ArtifactRecord,
     Identity,
@@ -204,7 +204,7 @@ def run_flow(
     policies = {step.name: policy_of(step) for step in flow.steps.values()}
     limits = _limits(request.options)
     scheduler = Scheduler(flow, _step_policies(policies), limits, origin_tasks)
-    temporary = _temporary_folder()
+    temporary = make_temporary_folder(config.get("METAFLOW_TEMPDIR") or tempfile.gettempdir())
     loop = make_loop()
     emit = BatchedEmit(services.console.emit, loop)
     # What shows colours also knows how to erase a line.
@@ -218,10 +218,11 @@ def run_flow(
             (temporary / PAYLOAD).write_bytes(request.payload)
         # R starts while the run is registered.
         launcher.prepare()
-        context = _register(request, services, policies, temporary)
-        runtime = Runtime(context, scheduler, launcher, loop, origin)
-        services.console.line(f"Workflow starting (run-id {context.pathspec.run}):")
-        return _result(context, runtime, runtime.execute())
+        with services.store.writing():
+            context = _register(request, services, policies, temporary)
+            runtime = Runtime(context, scheduler, launcher, loop, origin)
+            services.console.line(f"Workflow starting (run-id {context.pathspec.run}):")
+            return _result(context, runtime, runtime.execute())
     finally:
         launcher.close()
         emit.flush()
@@ -240,12 +241,6 @@ def _flushing(request: RunRequest, emit: BatchedEmit) -> RunRequest:
         return serve(hear, say)
 
     return replace(request, serve_inline=serve_flushed)
-
-
-def _temporary_folder() -> Path:
-    folder = config.get("METAFLOW_TEMPDIR") or tempfile.gettempdir()
-    with telling("make a folder in", folder):
-        return Path(tempfile.mkdtemp(prefix="metaflow-", dir=folder))
 
 
 def _register(
