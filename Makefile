@@ -1,7 +1,7 @@
 # The verbs of the project. Each installs what it needs first, and is quick where it is there.
 # `make test T=retry` runs the tests whose names match.
 
-.PHONY: help setup setup-run fmt lint test demo docs check bench
+.PHONY: help setup setup-run fmt lint test demo docs check bench soak
 
 # R finds the package in a project-local library, and the core's Python in a project-local
 # virtualenv; tests find the stock Metaflow, which they compare with, in another one.
@@ -45,3 +45,6 @@ check: docs ## R CMD check, as CRAN would
 
 bench: setup ## what tasks, artifacts and start-up cost; B=name, RUNS=5, FULL=1
 	@cd python && .venv/bin/python -m benchmarks $(B)
+
+soak: setup ## kill runs at random points, and see that nothing is lost; N=3000, SEED=1
+	@cd python && KILLS=$(or $(N),3000) SEED=$(or $(SEED),1) .venv/bin/pytest -q tests/test_faults/test_kills.py

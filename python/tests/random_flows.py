@@ -60,7 +60,7 @@ class Plan:
 
 def plans() -> st.SearchStrategy[Plan]:
     """Random sound flows of up to some dozens of steps."""
-    return st.lists(_parts(), min_size=1, max_size=3).map(_plan)
+    return st.lists(_parts(), min_size=1, max_size=3).map(plan_of)
 
 
 def _parts() -> st.SearchStrategy[tuple]:
@@ -77,7 +77,8 @@ def _parts() -> st.SearchStrategy[tuple]:
     return st.recursive(st.just(("linear", [])), nest, max_leaves=8)
 
 
-def _plan(drawn: list[tuple]) -> Plan:
+def plan_of(drawn: list[tuple]) -> Plan:
+    """The flow of parts that were drawn: each its kind, and the sequences inside."""
     parts = tuple(map(_part, drawn))
     steps: list[Step] = []
     _build(parts, END, steps, count(1), START)
