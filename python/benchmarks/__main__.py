@@ -28,14 +28,12 @@ BENCHMARKS = {
     for benchmark in subject.BENCHMARKS
 }
 
-NOT_BUILT = ("debug_task", "failed task to its frame with its data", "not built yet")
-
 
 def main(words: list[str]) -> int:
     """Measure what *words* name, or all."""
     if words == ["list"]:
         lines = [(b.name, (b.round.__doc__ or "").splitlines()[0]) for b in BENCHMARKS.values()]
-        print(text(("benchmark", "what"), [*lines, (NOT_BUILT[0], NOT_BUILT[2])]))
+        print(text(("benchmark", "what"), lines))
         return 0
     unknown = [word for word in words if word not in BENCHMARKS]
     if unknown:
@@ -50,8 +48,7 @@ def main(words: list[str]) -> int:
         except CommandFailed as failure:
             print(failure, file=sys.stderr)
             return 1
-    not_built = [] if words else [NOT_BUILT + ("",) * (len(HEADER) - len(NOT_BUILT))]
-    print(text(HEADER, [*(row.cells() for row in measured), *not_built]))
+    print(text(HEADER, [row.cells() for row in measured]))
     write(measured)
     missed = [row for row in measured if row.reaches(row.target.must) is False]
     print(f"{len(measured) - len(missed)} of {len(measured)} reached; written to {RESULTS}")

@@ -107,6 +107,16 @@ def resume_1000(bench: Workbench) -> Mapping[str, Figure]:
     return {"task": Figure(_cpu_ms(one, many, MANY))}
 
 
+@benchmark(
+    "debug_task",
+    Target("wall", "failed task to its frame with its data, wall", "s", Limit(1.5), Limit(1)),
+)
+def debug_task(bench: Workbench) -> Mapping[str, Figure]:
+    """One command, from R's start to the data of the task that failed."""
+    origin = bench.once("failed run of 1", lambda: _failed_run(bench, 1))
+    return {"wall": Figure(bench.flow("debug.R", directory=origin).wall_s)}
+
+
 def wide(bench: Workbench, size: int, isolation: str = "auto") -> Cost:
     """A foreach of *size* no-op tasks."""
     return bench.flow("wide.R", splits=size, isolation=isolation)
@@ -148,4 +158,5 @@ BENCHMARKS = (
     foreach_10000,
     process,
     resume_1000,
+    debug_task,
 )

@@ -12,8 +12,10 @@ from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.datastore.attempts import Encoded
 from metaflow_core.datastore.blobs import BlobStore
 from metaflow_core.model.flow import Flow, Step
+from metaflow_core.model.task import TaskKey
+from metaflow_core.runtime.attempt import _input_columns
 from metaflow_core.runtime.items import ForeachItems, SerializedItems
-from metaflow_core.runtime.tasks import FOREACH_ITEMS, Stored
+from metaflow_core.runtime.tasks import FOREACH_ITEMS, FinishedTask, Stored
 
 FOREACH = Flow.of(
     "F",
@@ -137,3 +139,13 @@ def test_an_artifact_that_is_passed_on_is_never_read(stage, monkeypatch):
 
     assert bytes(played.reader("end").load("large").r_bytes()) == large.data
     assert asked == []
+
+
+def test_a_join_is_told_of_ten_thousand_inputs_in_a_few_bytes_each():
+    keys = [TaskKey("body", (index,)) for index in range(10_000)]
+    parents = [FinishedTask(key, str(n), (), Stored()) for n, key in enumerate(keys, 2)]
+
+    told = wire.dumps(_input_columns(parents))
+
+    assert len(told) < 40 * len(parents)
+    assert wire.loads(told)["task_id"][-1] == "10001"
