@@ -27,7 +27,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -110,11 +109,16 @@ class FileTree:
         path = self._prefix + key
         with telling("write", path):
             temporary = self._write_temporary(path, iter(chunks), mode)
+            is_moved = False
             try:
-                return self._place_anywhere(temporary, path, exclusive)
+                is_placed = self._place_anywhere(temporary, path, exclusive)
+                is_moved = not exclusive
+                return is_placed
             finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary)
+                # To look for a name that is not there any more costs as much as to remove it.
+                if not is_moved:
+                    with suppress(FileNotFoundError):
+                        os.unlink(temporary)
 
     def take(self, key: str, path: Path) -> bool:
         """Make *path* the file under *key*, without a copy where both are on one disk.
@@ -144,8 +148,10 @@ class FileTree:
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 descriptor = os.open(path, flags, PRIVATE)
-            with open(descriptor, "wb", buffering=0) as file:
-                _write_all(file, data)
+            try:
+                _write_all(descriptor, data)
+            finally:
+                os.close(descriptor)
 
     def read(self, key: str) -> bytes:
         """The bytes of *key*. Raises KeyError if there is no such file."""
@@ -256,9 +262,11 @@ class FileTree:
         path = f"{folder}{os.sep}{_TEMPORARY}{_own_name()}"
         descriptor = self._create(path, mode)
         try:
-            with open(descriptor, "wb", buffering=0) as file:
+            try:
                 for chunk in itertools.chain(head if is_large else [b"".join(head)], chunks):
-                    _write_all(file, chunk)
+                    _write_all(descriptor, chunk)
+            finally:
+                os.close(descriptor)
         except BaseException:
             os.unlink(path)
             raise
@@ -301,8 +309,9 @@ class FileTree:
             shutil.copy(temporary, beside)
             return self._place(beside, path, exclusive)
         finally:
-            with suppress(FileNotFoundError):
-                os.unlink(beside)
+            for leftover in (beside, temporary):
+                with suppress(FileNotFoundError):
+                    os.unlink(leftover)
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[str]:
@@ -346,11 +355,11 @@ def chunks_of(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _write_all(file: FileIO, data: Buffer) -> None:
+def _write_all(descriptor: int, data: Buffer) -> None:
     """A single write may take only a part, such as 2 GiB."""
     view = memoryview(data)
     while view:
-        view = view[file.write(view) :]
+        view = view[os.write(descriptor, view) :]
 
 
 def _rename_new(temporary: str, path: str) -> None:

@@ -111,13 +111,10 @@ class LocalMetadata:
                 "user_name": user,
                 "ts_epoch": now_ms,
             }
-            while not self._write(
-                f"{task}/_meta/sysmeta_{datum.field}_{record['ts_epoch']}.json",
-                record,
-                exclusive=True,
-            ):
-                # The field was set in this very millisecond; this value is to count.
+            # If the field was set in this very millisecond, both values stay and this one counts.
+            while self._files.exists(key := _fact(task, datum.field, record["ts_epoch"])):
                 record["ts_epoch"] += 1
+            self._write(key, record)
 
     def register_artifacts(
         self, task: Pathspec, attempt: int, artifacts: Iterable[ArtifactRecord], identity: Identity
@@ -275,8 +272,8 @@ class LocalMetadata:
         )
         return max(tasks, default=0)
 
-    def _write(self, key: str, record: Mapping[str, Any], *, exclusive: bool = False) -> bool:
-        return self._files.write(key, [json.dumps(record).encode()], exclusive=exclusive)
+    def _write(self, key: str, record: Mapping[str, Any]) -> None:
+        self._files.write(key, [json.dumps(record).encode()])
 
     def _read(self, key: str) -> dict[str, Any] | None:
         try:
@@ -316,6 +313,10 @@ class LocalMetadata:
 
 def _self(pathspec: Pathspec) -> str:
     return f"{pathspec}/_meta/_self.json"
+
+
+def _fact(task: Pathspec, field: str, at_ms: int) -> str:
+    return f"{task}/_meta/sysmeta_{field}_{at_ms}.json"
 
 
 def _heartbeat(run: Pathspec) -> str:
