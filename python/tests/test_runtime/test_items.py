@@ -13,7 +13,7 @@ from metaflow_core.datastore.attempts import Encoded
 from metaflow_core.datastore.blobs import BlobStore
 from metaflow_core.model.flow import Flow, Step
 from metaflow_core.model.task import TaskKey
-from metaflow_core.runtime.attempt import _input_columns
+from metaflow_core.runtime.briefing import _input_columns
 from metaflow_core.runtime.items import ForeachItems, SerializedItems
 from metaflow_core.runtime.tasks import FOREACH_ITEMS, FinishedTask, Stored
 
