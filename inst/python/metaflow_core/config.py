@@ -43,7 +43,9 @@ SETTINGS: dict[str, Setting] = {
     "METAFLOW_PREFLIGHT": Setting(
         "1", "Whether a run looks through the functions of its steps first; 0 turns it off."
     ),
-    "METAFLOW_LOG_LEVEL": Setting("warning", "Level of the scheduler's own log."),
+    "METAFLOW_LOG_LEVEL": Setting(
+        "info", "Level of the run's own log: debug, info or warning; see `logs RUN --build`."
+    ),
     "METAFLOW_RUN_HEARTBEAT_INTERVAL_S": Setting("10", "Seconds between two heartbeats of a run."),
     "METAFLOW_PRODUCTION_TOKEN": Setting(None, "Production namespace token of a deployed run."),
 }

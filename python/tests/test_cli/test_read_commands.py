@@ -8,6 +8,7 @@ import re
 import pytest
 from played_run import RBytes, RError
 
+from metaflow_core.cli.read_commands import _Shown
 from metaflow_core.cli.table import table
 from metaflow_core.errors import InvalidPathspec, NotFound
 from metaflow_core.model.flow import Flow, Step
@@ -187,3 +188,54 @@ def test_two_runs_are_compared(look):
         None,
     ]
     assert told["parameters"] == told["code"] == []
+
+
+def test_following_a_task_that_has_ended_shows_it_once(look):
+    terminal, run_id = look
+
+    plain = terminal(FLOW, "logs", f"{run_id}/body").out
+    assert terminal(FLOW, "logs", f"{run_id}/body", "--follow").out == plain
+    assert terminal(FLOW, "logs", run_id).out.splitlines()[-len(plain.splitlines()) :]
+
+
+def test_lines_of_a_log_as_json(look):
+    terminal, run_id = look
+    rows = json.loads(
+        "[" + ",".join(terminal(FLOW, "logs", f"{run_id}/start", "--json").out.splitlines()) + "]"
+    )
+
+    assert [(row["stream"], row["text"]) for row in rows] == [
+        ("stdout", "to stdout"),
+        ("stderr", "to stderr"),
+    ]
+    assert list(rows[0]) == ["pathspec", "at", "source", "stream", "text"]
+
+
+def test_new_lines_are_those_that_were_not_shown_before(look):
+    terminal, run_id = look
+    terminal(FLOW, "list-runs")  # looks at the store of this folder
+    shown = _Shown(("stdout",), None, lambda: [f"F/{run_id}/start/1"])
+
+    assert [line["text"] for line in shown.new_lines()] == ["to stdout"]
+    assert list(shown.new_lines()) == []
+
+
+def test_the_log_of_the_run_itself_tells_what_went_wrong(look):
+    terminal, run_id = look
+    lines = terminal(FLOW, "logs", run_id, "--build").out.splitlines()
+
+    assert any(line.startswith("info: metaflow ") for line in lines)
+    assert "warning: body[1] attempt 0 failed (error): no luck" in lines
+    assert lines[-1] == "warning: the run has ended: failed"
+
+
+@pytest.mark.parametrize(("level", "has"), [("warning", False), ("debug", True)])
+def test_the_setting_says_how_much_the_log_of_the_run_tells(look, monkeypatch, level, has):
+    terminal, _ = look
+    monkeypatch.setenv("METAFLOW_LOG_LEVEL", level)
+    run_id = terminal(FLOW, "run").result.data["run_id"]
+
+    out = terminal(FLOW, "logs", run_id, "--build").out
+    assert ("debug: LaunchAttempt start attempt 0" in out) == has
+    assert ("info: " in out) == has
+    assert "warning: the run has ended" in out

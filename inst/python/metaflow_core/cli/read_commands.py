@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -15,6 +18,7 @@ from metaflow_core.cli.table import duration_text, size_text, table, terminal_wi
 from metaflow_core.client import describe
 from metaflow_core.client.diff import diff_runs
 from metaflow_core.errors import FlowNotFound, InvalidPathspec
+from metaflow_core.model.flow import PARAMETERS
 from metaflow_core.model.pathspec import Pathspec
 
 _RUN_COLUMNS = {
@@ -93,12 +97,17 @@ def read_commands() -> list[click.Command]:
         ),
         _command(
             "logs",
-            "RUN/STEP[/TASK]",
+            "RUN[/STEP[/TASK]]",
             [
                 click.Option(["--stdout"], is_flag=True, help="Only standard output."),
                 click.Option(["--stderr"], is_flag=True, help="Only standard error."),
                 click.Option(["--attempt"], type=int, help="Which attempt.  [default: the last]"),
                 click.Option(["--timestamps"], is_flag=True, help="With the time of each line."),
+                click.Option(["--follow"], is_flag=True, help="Go on until the tasks have ended."),
+                click.Option(
+                    ["--build"], is_flag=True, help="What happened around the user's code."
+                ),
+                _JSON,
             ],
             _logs,
             "Show what tasks printed.",
@@ -244,15 +253,88 @@ def _ago(at: float) -> str:
 
 @click.pass_context
 def _logs(ctx: click.Context, /, pathspec: str, **options: Any) -> None:
+    spec = _of_run(ctx, pathspec)
     one = "stdout" if options["stdout"] else "stderr"
-    stream = one if options["stdout"] != options["stderr"] else "both"
-    tasks = list(_tasks(ctx, pathspec))
-    for task in tasks:
-        lines = describe.log_lines(pathspec=task, stream=stream, attempt=options["attempt"])
-        head = f"[{task.partition('/')[2]}] " if len(tasks) > 1 else ""
-        for at, line in zip(lines["at"], lines["text"], strict=True):
-            stamp = f"{time_text(at)} " if options["timestamps"] else ""
-            click.echo(f"{stamp}{head}{line}")
+    streams = (one,) if options["stdout"] != options["stderr"] else describe.STREAMS
+    shown = _Shown(streams, options["attempt"])
+    if options["build"]:
+        run = describe.resolved(str(Pathspec(spec.flow, spec.run)))
+        shown.tasks = lambda: describe.tasks(pathspec=f"{run}/{PARAMETERS}")["pathspec"]
+    else:
+        shown.tasks = lambda: list(_tasks(ctx, str(spec)))
+    with _ended_by_interrupt():
+        while True:
+            # Asked first: what was written before the end is among the new lines.
+            goes_on = options["follow"] and _goes_on(str(spec))
+            for line in shown.new_lines():
+                _print_line(line, options, several=spec.level != "task" and not options["build"])
+            if not goes_on:
+                return
+            time.sleep(_FOLLOW_EVERY_S)
+
+
+_FOLLOW_EVERY_S = 0.3
+
+
+@dataclass
+class _Shown:
+    """Which lines have been shown.
+
+    Args:
+        streams: The streams to show.
+        attempt: The attempt to show; None for the last.
+        tasks: Finds the tasks, which become more while a run goes on.
+        counts: How many lines of each task, attempt and stream have been shown.
+    """
+
+    streams: Sequence[str]
+    attempt: int | None
+    tasks: Callable[[], list[str]] = list
+    counts: dict[tuple[str, int, str], int] = field(default_factory=dict)
+
+    def new_lines(self) -> Iterator[dict[str, Any]]:
+        """The lines that have come since the last time: ``pathspec at source stream text``."""
+        for task in self.tasks():
+            attempt = client.Task(task).current_attempt if self.attempt is None else self.attempt
+            lines: list[tuple[float, dict[str, Any]]] = []
+            for stream in self.streams:
+                found = _rows(describe.log_lines(pathspec=task, stream=stream, attempt=attempt))
+                seen = self.counts.get((task, attempt, stream), 0)
+                self.counts[task, attempt, stream] = len(found)
+                at = 0.0
+                for line in found[seen:]:
+                    # One without a time stays behind the line that it follows.
+                    at = line["at"] or at
+                    lines.append((at, {"pathspec": task, **line}))
+            yield from (line for _, line in sorted(lines, key=lambda pair: pair[0]))
+
+
+def _goes_on(pathspec: str) -> bool:
+    """Whether there may be more to come from a task, a step or a run."""
+    spec = Pathspec.parse(describe.resolved(pathspec))
+    run = client.Run(str(Pathspec(spec.flow, spec.run)))
+    if spec.level == "task":
+        return client.Task(str(spec)).status == "running"
+    return run.status == "running"
+
+
+def _print_line(line: dict[str, Any], options: dict[str, Any], *, several: bool) -> None:
+    if options["as_json"]:
+        click.echo(json.dumps(line))
+        return
+    stamp = f"{time_text(line['at'])} " if options["timestamps"] else ""
+    head = f"[{line['pathspec'].partition('/')[2]}] " if several else ""
+    click.echo(f"{stamp}{head}{line['text']}")
+
+
+@contextmanager
+def _ended_by_interrupt() -> Iterator[None]:
+    """Ctrl-C ends what waits: R's own handler would wait for Python to come back."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @click.pass_context

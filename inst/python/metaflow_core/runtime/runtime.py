@@ -11,6 +11,7 @@ from typing import Any
 from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.loop import Loop
 from metaflow_core.errors import StoreError
+from metaflow_core.model.flow import PARAMETERS
 from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime.attempt import Attempt
 from metaflow_core.runtime.context import RunContext
@@ -18,6 +19,7 @@ from metaflow_core.runtime.failure import of_save
 from metaflow_core.runtime.heartbeat import Heartbeat
 from metaflow_core.runtime.progress import Progress
 from metaflow_core.runtime.resume import OriginRun
+from metaflow_core.runtime.runlog import RunLog
 from metaflow_core.runtime.tasks import FinishedTask, Place, place_of
 from metaflow_core.scheduler.events import (
     Action,
@@ -77,6 +79,10 @@ class Runtime:
         self._is_interrupted = False
         self._lingering: list[Callable[[], None]] = []
         self.stopped: list[str] = []
+        parameters = run.parameters
+        self._log = RunLog(
+            run.store.writer(run.pathspec.run or "", PARAMETERS, parameters.task_id, 0)
+        )
         self._heartbeat = Heartbeat(run.pathspec, run.metadata, loop, self._state)
         self._progress = Progress(run.console, loop, scheduler.tallies)
 
@@ -87,6 +93,7 @@ class Runtime:
         """
         try:
             with self._loop.catching_signals(self._interrupt):
+                self._log.starts(self._run)
                 self._heartbeat.start()
                 self._tell(RunStarted())
                 self._drain()
@@ -112,6 +119,7 @@ class Runtime:
         self._tell(Interrupted())
 
     def _tell(self, event: Event) -> None:
+        self._log.happened(event)
         self._events.append(event)
 
     def _drain(self) -> None:
@@ -123,6 +131,7 @@ class Runtime:
                 self._progress.watch(event.outcome.num_splits)
 
     def _carry_out(self, action: Action) -> None:
+        self._log.happened(action)
         match action:
             case LaunchAttempt():
                 self._launch(action)
