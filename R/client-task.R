@@ -119,7 +119,7 @@ task_client <- R6::R6Class("TaskClient",
     #'   failed, and [catch()] let the run go on) or `"unknown"` (its run was lost).
     status = function() private$fact("status"),
 
-    #' @field exception The R condition that made the task fail: its class, message, call and
+    #' @field exception The R condition that made the task fail (see [failures]): its class, message, call and
     #'   fields as they were, and a data frame `frames` (`call`, `file`, `line`) with the user's
     #'   functions, outermost first. For a task that was not written in R, a condition of class
     #'   `metaflow_python_error`. `NULL` if the task did not fail.

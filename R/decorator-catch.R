@@ -1,7 +1,7 @@
 #' Go on without a step that fails
 #'
-#' When its last attempt has failed, the step counts as done, with the artifacts that its parents
-#' passed on. A join can ask which inputs failed by reading `var`.
+#' When its last attempt has failed, in whatever way (see [failures]), the step counts as done, with
+#' the artifacts that its parents passed on. A join can ask which inputs failed by reading `var`.
 #'
 #' @param var `[character(1)]` Name of an artifact that is the R condition if the step failed, and
 #'   NULL if it did not. By default, none.

@@ -1,5 +1,57 @@
 # Why an attempt failed: an R error with the frames of the user's own code, as plain data.
 
+#' How a task can fail
+#'
+#' Why a task failed is an R condition, and an error: as `task$exception` of [task_client], as the
+#' artifact that [catch()] names, and as the parent of the error of class `metaflow_run_failed` that
+#' [run()] raises.
+#'
+#' An error that R raised in a step keeps its classes, message, call, fields and parents. Every
+#' other failure, and an error of which more is known, has a class that says what it is, and the
+#' class `metaflow_task_failed`:
+#'
+#' | class | what happened |
+#' |---|---|
+#' | `metaflow_task_killed` | a signal ended R; the message names it and the memory in use |
+#' | `metaflow_task_out_of_memory` | R could not get memory, or was killed for using too much |
+#' | `metaflow_task_recursion` | functions called each other without end |
+#' | `metaflow_task_timeout` | it took longer than its [timeout()] |
+#' | `metaflow_task_quit` | R ended before the step did, by `quit()` for instance |
+#' | `metaflow_task_stopped` | it was ended because another task failed, or by the user |
+#' | `metaflow_task_lost` | nothing was heard of it any more |
+#' | `metaflow_task_start` | it could not start; a package that is missing is named |
+#' | `metaflow_task_load` | an artifact that it asked for cannot be had; it is named |
+#' | `metaflow_task_save` | an artifact that it assigned cannot be stored; it is named |
+#' | `metaflow_task_disk_full` | there is no room left on a disk |
+#' | `metaflow_task_malformed` | its result cannot be read |
+#'
+#' A task that was killed with signal 9 counts as out of memory if the system has killed for that
+#' reason, or if it used more than half of the memory that there is.
+#'
+#' @section Trace:
+#' The condition's `trace` holds your own functions with file and line, so that
+#' [rlang::last_trace()] shows them after `run()` has failed at the prompt. Functions have lines if
+#' they stand in the script, or in a file that it sources; methods of R6, S4 and reference classes
+#' too. In a session, they do if `options("keep.source")` is TRUE, as it is by default.
+#'
+#' @examplesIf metaflow:::has_core()
+#' old <- setwd(tempdir())
+#' fit <- function(self) if (self$input > 1) stop("no fit for ", self$input)
+#' fitted <- function(self, inputs) {
+#'   self$failed <- vapply(inputs, function(input) inherits(input$problem, "error"), NA)
+#' }
+#' result <- metaflow("FitFlow") |>
+#'   step(step = "start", r_function = function(self) self$x <- 1:2, next_step = "fit",
+#'        foreach = "x") |>
+#'   step(step = "fit", catch(var = "problem"), r_function = fit, next_step = "fitted") |>
+#'   step(step = "fitted", r_function = fitted, join = TRUE, next_step = "end") |>
+#'   step(step = "end") |>
+#'   run()
+#' result$run$artifact("failed")
+#' setwd(old)
+#' @name failures
+NULL
+
 # Evaluates `code`. Returns NULL, or a failure of that kind if it raised an error. Where the C stack
 # has overflowed, R tells nobody the frames.
 attempt <- function(code, kind) {

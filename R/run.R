@@ -13,7 +13,8 @@
 #' `fit: 412 of 1000 done, 2 failed, 16 running, 95 tasks/s, about 6 s left`: on a terminal with
 #' colours in one line below all others, elsewhere in a line for each tenth, or every ten seconds. A
 #' run that fails ends with a short report: the step, its R error with file and line, what else
-#' was stopped, and the command that resumes it.
+#' was stopped, and what to type to enter the task, to see its log and to resume. In a session,
+#' [rlang::last_trace()] has the calls that led to `run()` and those in the task.
 #'
 #' # Exit codes
 #'
@@ -63,7 +64,7 @@
 #' @section Errors:
 #' * `metaflow_run_failed`: a task failed; with `run_id`, `pathspec`, `failed` (a list with the
 #'   pathspec, message, call and frames of each task that failed), and as its parent the R
-#'   condition of the first of them.
+#'   condition of the first of them (see [failures]).
 #' * `metaflow_run_interrupted`: the run was interrupted.
 #' * `metaflow_invalid_flow`: the graph or a decorator is wrong; every problem is listed.
 #' * `metaflow_usage_error`: an argument or an option is wrong, or there is no run to resume.

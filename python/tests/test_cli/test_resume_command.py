@@ -169,6 +169,7 @@ def test_the_report_of_a_failed_run_names_the_command_that_resumes_it(failed):
         f"Step middle failed: {run_id}/middle/2\n"
         "  Error in f(self): no luck\n"
         "Did not run: end\n"
+        f'Debug:  debug_task("F/{run_id}/middle/2")\n'
         f"Log:    Rscript flow.R logs {run_id}/middle/2\n"
         f"Resume: Rscript flow.R resume --origin-run-id {run_id}"
     )
