@@ -361,6 +361,9 @@ class FakeLauncher:
     running: int = 0
     most_running: int = 0
 
+    def expect(self, count: int) -> None:
+        """Nothing can be started ahead."""
+
     def prepare(self) -> None:
         """There is nothing to start ahead."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from workshop import Told
@@ -197,3 +198,37 @@ def test_more_workers_than_a_zygote_takes_at_once_wait_for_it(workshop):
 
     workshop.wait(*told)
     assert {t.end.code for t in told} == {0}
+
+
+def _processes() -> int:
+    """How many processes this one has started that have not been waited for."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return len(children)
+
+
+def test_processes_are_started_ahead_for_the_tasks_that_are_expected(workshop, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    launcher = workshop.launcher(_SAYS_PARENT_AND_WAITS, isolation="process")
+    told, before = Told(), _processes()
+
+    started = []
+    for count in (0, 1, 1, 5):
+        launcher.expect(count)
+        started.append(_processes() - before)
+    assert started == [0, 1, 1, 2]
+
+    launcher.start(told).send({"type": "go", "wait": False})
+    workshop.wait(told)
+    assert _processes() - before == 1
+    launcher.close()
+    assert _processes() == before
+
+
+@pytest.mark.parametrize("isolation", ["fork", "inline"])
+def test_no_process_is_started_ahead_where_tasks_are_none(workshop, isolation):
+    launcher = workshop.launcher(_SAYS_PARENT, isolation=isolation)
+    before = _processes()
+
+    launcher.expect(3)
+
+    assert _processes() == before

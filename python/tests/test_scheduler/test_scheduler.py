@@ -379,3 +379,28 @@ def test_a_run_can_be_asked_what_runs_and_what_waits_for_what():
         Waiting(JOIN, "parents", arrived=1, expected=4),
     )
     assert state.counts["done"] == 2
+
+
+def test_what_comes_next_is_told_as_far_as_it_is_sure():
+    scheduler = Scheduler(FOREACH, {}, Limits(max_workers=2))
+    told = [scheduler.upcoming()]
+    for event in (
+        RunStarted(),
+        success(START, num_splits=5),
+        *(success(body(index)) for index in range(5)),
+        success(JOIN),
+        success(END),
+    ):
+        scheduler.handle(event)
+        told.append(scheduler.upcoming())
+
+    #        new, start runs, 2 bodies of 5 run, ..., the last body, join, end, over
+    assert told == [0, 1, 2, 2, 1, 1, 1, 1, 0, 0]
+
+
+def test_nothing_comes_after_a_stop():
+    scheduler = Scheduler(BRANCH, {}, Limits())
+    scheduler.handle(RunStarted())
+    scheduler.handle(Interrupted())
+
+    assert scheduler.upcoming() == 0

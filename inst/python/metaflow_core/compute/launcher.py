@@ -73,6 +73,10 @@ class Launcher(Protocol):
         """Start what can be started before the first attempt; to be called once, or not at all."""
         ...
 
+    def expect(self, count: int) -> None:
+        """Start ahead what *count* further attempts will need, which come soon if all goes well."""
+        ...
+
     def start(self, listener: Listener, isolation: str | None = None) -> Worker:
         """Start a worker for one attempt.
 

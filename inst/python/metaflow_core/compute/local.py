@@ -72,6 +72,12 @@ class LocalLauncher:
         elif self._isolation != "inline":
             self._process.prepare()
 
+    def expect(self, count: int) -> None:
+        """Start processes ahead, if tasks are processes (see `Launcher`)."""
+        is_auto_process = self._isolation == "auto" and self._auto is self._process
+        if self._isolation == "process" or is_auto_process:
+            self._process.expect(count)
+
     def start(self, listener: Listener, isolation: str | None = None) -> Worker:
         """Start a worker for one attempt (see `Launcher`)."""
         way = isolation or self._isolation

@@ -1,4 +1,4 @@
-"""Workers as fresh processes on this machine, the next one started ahead of its task."""
+"""Workers as fresh processes on this machine, the next ones started ahead of their tasks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ class RCommand:
 
 
 class ProcessLauncher:
-    """Starts one process for each attempt, the next one ahead of time.
+    """Starts one process for each attempt, the next ones ahead of time.
 
     Args:
         loop: Where the workers' output, messages and ends are waited for.
@@ -97,17 +98,24 @@ class ProcessLauncher:
 
     def __init__(self, loop: Loop, command: RCommand, script: Path) -> None:
         self._loop, self._command, self._script = loop, command, script
-        self._spare: ProcessWorker | None = None
+        self._spares: deque[ProcessWorker] = deque()
         self._workers: set[ProcessWorker] = set()
 
     def prepare(self) -> None:
-        """Start the next worker before it is asked for."""
-        if self._spare is None:
-            self._spare = self._spawn()
+        """Start the first worker before it is asked for."""
+        if not self._spares:
+            self._spares.append(self._spawn())
+
+    def expect(self, count: int) -> None:
+        """Start workers before they are asked for: more than there are cores gain nothing."""
+        # Why one cannot be started, the attempt that needs it is told.
+        with contextlib.suppress(WorkerError):
+            while len(self._spares) < min(count, os.cpu_count() or 1):
+                self._spares.append(self._spawn())
 
     def start(self, listener: Listener) -> ProcessWorker:
         """Start a worker for one attempt (see `Launcher`)."""
-        worker, self._spare = self._spare or self._spawn(), None
+        worker = self._spares.popleft() if self._spares else self._spawn()
         if worker.has_ended:
             worker = self._spawn()  # somebody ended it while it waited
         worker.serve(listener)

@@ -98,6 +98,7 @@ class Runtime:
                 self._tell(RunStarted())
                 self._drain()
                 while self._end is None:
+                    self._launcher.expect(self._scheduler.upcoming())
                     self._loop.step()
                     self._drain()
         finally:

@@ -250,6 +250,13 @@ class Scheduler:
                 found.append(Tally(name, expected, done, failed, running))
         return found
 
+    def upcoming(self) -> int:
+        """How many attempts will start as soon as some of those that run have ended well."""
+        running = self._by_state["running"]
+        if self._phase != "running" or not running or TaskKey(END) in running:
+            return 0
+        return min(max(len(self._by_state["ready"]), 1), self._limits.max_workers)
+
     def story(self, task: TaskKey) -> tuple[Transition, ...]:
         """What happened to a task, in order; empty if it has not come into being."""
         return tuple(self._tasks[task].story) if task in self._tasks else ()
