@@ -19,7 +19,7 @@ column_types <- c(
   duration_s = "double", cpu_s = "double", peak_memory_bytes = "double", memory_bytes = "double",
   tasks_a = "integer", tasks_b = "integer", duration_a_s = "double", duration_b_s = "double",
   size_a_bytes = "double", size_b_bytes = "double",
-  ok = "logical", tags = "texts",
+  ok = "logical", tags = "texts", affected = "texts",
   call = "character", file = "character", message = "character", origin_run_id = "character",
   name = "character", place = "character", change = "character", diff = "character",
   a = "character", b = "character", pathspec_a = "character", pathspec_b = "character",

@@ -15,6 +15,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {}
 
 _HOMES = {
     **dict.fromkeys(("command", "version"), "metaflow_core.bridge.run"),
+    **dict.fromkeys(("fsck", "gc"), "metaflow_core.bridge.care"),
     **dict.fromkeys(("scene", "scene_answer"), "metaflow_core.bridge.scene"),
 }
 _CLIENT = "metaflow_core.bridge.client"
