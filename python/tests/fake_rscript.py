@@ -7,6 +7,7 @@ requests is `zygote.py`. The zygote speaks the control protocol of `src/fork.c`.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -21,6 +22,9 @@ from typing import Any
 from metaflow_core.compute.protocol import FrameReader, frame
 
 ANSWER = struct.Struct("6q")
+
+PR_SET_PDEATHSIG = 1
+"""Of `sys/prctl.h`."""
 
 Channel = tuple[int, int]
 """The descriptors to read messages from and to write them to."""
@@ -90,9 +94,10 @@ def serve_forks(control: socket.socket) -> Channel:
             request, fds, _, _ = socket.recv_fds(control, 8, 4)
             if not request:
                 os._exit(0)
+            zygote = os.getpid()
             pid = os.fork()
             if pid == 0:
-                return become_task(control, fds)
+                return become_task(control, fds, zygote)
             os.setpgid(pid, pid)
             (children[pid],) = struct.unpack("q", request)
             for fd in fds:
@@ -113,8 +118,11 @@ def reap(control: socket.socket, children: dict[int, int]) -> None:
         control.send(ANSWER.pack(ord("X"), number, pid, status, cpu_us, usage.ru_maxrss))
 
 
-def become_task(control: socket.socket, fds: list[int]) -> Channel:
-    """Be a process of its own."""
+def become_task(control: socket.socket, fds: list[int], zygote: int) -> Channel:
+    """Be a process of its own, which ends when the zygote does."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != zygote:
+        os._exit(125)  # it ended before the line above
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setpgid(0, 0)
