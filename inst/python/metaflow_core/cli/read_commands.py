@@ -262,12 +262,15 @@ def _logs(ctx: click.Context, /, pathspec: str, **options: Any) -> None:
         shown.tasks = lambda: describe.tasks(pathspec=f"{run}/{PARAMETERS}")["pathspec"]
     else:
         shown.tasks = lambda: list(_tasks(ctx, str(spec)))
+    # More tasks may come to a step that is followed.
+    is_one = options["build"] or spec.level == "task"
+    several = not is_one and (options["follow"] or len(shown.tasks()) > 1)
     with _ended_by_interrupt():
         while True:
             # Asked first: what was written before the end is among the new lines.
             goes_on = options["follow"] and _goes_on(str(spec))
             for line in shown.new_lines():
-                _print_line(line, options, several=spec.level != "task" and not options["build"])
+                _print_line(line, options, several=several)
             if not goes_on:
                 return
             time.sleep(_FOLLOW_EVERY_S)
