@@ -6,7 +6,7 @@
 #' and packages. Nothing is run, and nothing that is stored changes.
 #'
 #' @inheritParams rerun_task
-#' @param mode `[character(1)]` How to enter: `"load"` makes everything ready and returns.
+#' @param mode `[character(1)]` How to enter, see below.
 #' @param code `[character(1)]` Which function `$fun` is: `"run"`, the one that the run was made
 #'   with, or `"script"`, the one that its script holds now (which is evaluated up to its call of
 #'   [run()]). Or a flow, for that flow's.
@@ -23,12 +23,31 @@
 #'   Functions from `code = "script"`, a flow, or [rerun_task()] find the global environment's
 #'   first.
 #' * `$run(fun = task$fun)` runs the step, as [rerun_task()] does.
+#' * `$frames` the frames of your own functions that were kept when it failed, outermost first: an
+#'   environment each, with the function's variables, in which `self` is `$wrote`.
 #' * `$condition` the R condition that it failed with, or `NULL`.
 #' * `$pathspec`, `$attempt`.
 #' * `$leave()` undoes what entering changed in this session: environment variables, random numbers,
 #'   [current()]. Entering another task does it too.
 #'
+#' @section Modes:
+#' * `"load"` makes everything ready and returns.
+#' * `"browser"` runs the step here and stops in the browser at the line of your code that fails,
+#'   with the variables that are there.
+#' * `"recover"` opens, as [utils::recover()] does, the frames that were kept when the task failed;
+#'   nothing is run again. Variables that look like secrets, and what is too large, were left out.
+#' * `"source"` puts `self` and `inputs` (or what the function calls them) into the global
+#'   environment and the helpers on the search path, and prints the code of the step, to be run line
+#'   by line. `$leave()` takes them away.
+#'
+#' Where there is no prompt to stop at, in a script or a notebook, `"browser"` and `"recover"` say
+#' what to do in their place, and return as `"load"` does.
+#'
+#' A failed task keeps its frames, up to 64 MB of them. `options(metaflow.keep_frames = FALSE)` in
+#' the script, or `METAFLOW_KEEP_FRAMES=0`, turns that off.
+#'
 #' @section Errors:
+#' `metaflow_no_frames` if `$frames` is asked for and none were kept;
 #' `metaflow_task_not_found`, `metaflow_not_in_namespace`, `metaflow_no_code`; and
 #' `metaflow_usage_error` where a step has several tasks to choose from, or its run did not record
 #' its graph.
@@ -50,18 +69,26 @@
 #' task$leave()
 #' setwd(old)
 #' @export
-debug_task <- function(pathspec = NULL, mode = "load", code = "run", attempt = NULL) {
+debug_task <- function(pathspec = NULL, mode = c("load", "browser", "recover", "source"),
+                       code = "run", attempt = NULL) {
+  if (identical(mode, debug_modes)) mode <- "load"
   check_code(code)
   check_count(attempt, "attempt", null = TRUE)
   call <- rlang::current_env()
-  if (!mode %in% debug_modes) {
+  if (!is_string(mode) || !mode %in% debug_modes) {
     abort_argument("mode", sprintf("one of %s", toString(dQuote(debug_modes, FALSE))), mode)
   }
   scene <- enter_task(task_pathspec(pathspec, call), attempt, call)
-  new_entered_task(scene, step_function(scene, code, call), call)
+  entered <- new_entered_task(scene, step_function(scene, code, call), call)
+  switch(mode,
+    load = entered,
+    browser = stop_at_failure(entered, scene, call),
+    recover = open_frames(entered),
+    source = set_out(entered)
+  )
 }
 
-debug_modes <- "load"
+debug_modes <- c("load", "browser", "recover", "source")
 
 # The object that stands for a task that was entered.
 new_entered_task <- function(scene, fun, call) {
@@ -88,6 +115,7 @@ new_entered_task <- function(scene, fun, call) {
     parent = emptyenv()
   )
   entered$fun <- fun
+  delayedAssign("frames", kept_frames(scene, fun, call), assign.env = entered)
   entered$run <- function(fun = entered$fun) {
     check_function(fun, "fun")
     rerun(scene, if (identical(fun, entered$fun)) fun else in_reach(fun, scene), call = call)
@@ -151,9 +179,10 @@ other_folder <- function(directory) {
 
 next_words <- function(task) {
   arguments <- if (task$is_join) "task$self, task$inputs" else "task$self"
-  list(
+  failed <- identical(task$status, "failed")
+  c(list(
     "task$run()" = "run the step here; shows what would differ",
     "debug(task$fun)" = sprintf("then `task$fun(%s)`: go line by line", arguments),
     "task$wrote" = "what it left when it ended"
-  )
+  ), if (failed) list("task$frames" = "your functions' variables when it failed"))
 }

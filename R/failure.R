@@ -53,8 +53,8 @@
 NULL
 
 # Evaluates `code`. Returns NULL, or a failure of that kind if it raised an error. Where the C stack
-# has overflowed, R tells nobody the frames.
-attempt <- function(code, kind) {
+# has overflowed, R tells nobody the frames. `keep` is called with the environments of the frames.
+attempt <- function(code, kind, keep = identity) {
   depth <- sys.nframe()
   stack <- NULL
   tryCatch(
@@ -65,6 +65,7 @@ attempt <- function(code, kind) {
           user_frames(sys.calls(), sys.parents(), functions, depth),
           error = function(unexpected) NULL
         )
+        keep(sys.frames()[own_frames(functions, depth)])
       })
       NULL
     },
@@ -136,9 +137,7 @@ failure_text <- function(failure) {
 # The frames of the user's code among those deeper than `depth`, outermost first: `call`, `file`
 # and `line`, the line that the frame was at.
 user_frames <- function(calls, parents, functions, depth) {
-  deeper <- seq_along(calls)[seq_along(calls) > depth]
-  own <- Filter(function(i) is_user_function(functions[[i]]), deeper)
-  lapply(ends(own), function(i) {
+  lapply(own_frames(functions, depth), function(i) {
     srcref <- place_in_frame(i, calls, parents, functions)
     list(
       call = one_line(calls[[i]]),
@@ -146,6 +145,12 @@ user_frames <- function(calls, parents, functions, depth) {
       line = if (is.null(srcref)) 0L else as.integer(srcref)[[1]]
     )
   })
+}
+
+# Numbers of these frames.
+own_frames <- function(functions, depth) {
+  deeper <- seq_along(functions)[seq_along(functions) > depth]
+  ends(Filter(function(i) is_user_function(functions[[i]]), deeper))
 }
 
 # Of a long stack, as an endless recursion makes, the outermost and the innermost frames.

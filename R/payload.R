@@ -24,7 +24,8 @@ payload <- function(flow, script = script_functions()) {
     packages = packages,
     library = .libPaths(),
     directory = getwd(),
-    script = script_text()
+    script = script_text(),
+    keep_frames = getOption("metaflow.keep_frames")
   ))
 }
 

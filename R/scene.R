@@ -35,12 +35,13 @@ channel_to <- function(answer) {
 # The artifacts that the attempt left, by name, in place of those that it began with.
 left_by <- function(scene) {
   task <- scene$task
-  fetch <- artifact_fetcher(scene$channel)
+  fetch <- artifact_fetcher(scene$channel, task$frames)
   new_self(
     fetch = function(from, index, name) {
-      fetch(if (name %in% unlist(task$wrote)) "wrote" else "self", NULL, name)
+      if (from == "self" && name %in% unlist(task$wrote)) from <- "wrote"
+      fetch(from, index, name)
     },
-    artifacts = left_names(task), parameters = left_names(task),
+    artifacts = left_names(task), parameters = left_names(task), frames = task$frames,
     where = sprintf("%s, as it ended", place_of(task))
   )
 }

@@ -28,7 +28,7 @@ peak_memory_bytes <- function(status = "/proc/self/status") {
 }
 
 # Runs the step of `task`; `call` calls its function. Returns `ok`, `artifacts`, `removed`,
-# `outcome` and `failure`.
+# `outcome`, `failure`, and the frames that are `kept` of one.
 run_attempt <- function(task, channel, call = call_step) {
   if (length(task$environment)) do.call(Sys.setenv, task$environment)
   the$current <- task$current
@@ -36,18 +36,20 @@ run_attempt <- function(task, channel, call = call_step) {
   tell <- if (isFALSE(task$print_error)) identity else tell
   self <- task_self(task, channel)
   failure <- tell(attempt(prepare(task), kind = "start"))
-  outcome <- NULL
+  outcome <- frames <- NULL
   if (is.null(failure)) {
-    failure <- tell(attempt(call(task, self, channel), kind = "error"))
+    keep <- function(environments) frames <<- environments
+    failure <- tell(attempt(call(task, self, channel), kind = "error", keep))
   }
   if (is.null(failure)) {
     failure <- tell(attempt(outcome <- decide(task, self), kind = "error"))
   }
+  kept <- if (!is.null(failure)) keep_frames(frames, failure$frames, task)
   saved <- save_artifacts(self, task)
   failure <- failure %||% tell(saved$failure)
   list(
     ok = is.null(failure), artifacts = saved$artifacts, removed = as.list(saved$removed),
-    outcome = outcome, failure = failure
+    outcome = outcome, failure = failure, kept = kept
   )
 }
 

@@ -300,6 +300,7 @@ class FakeWorker:
             "removed": step.removed,
             "outcome": self._outcome(step) if failure is None else None,
             "failure": failure,
+            "kept": self._launcher.kept if failure else None,
         }
 
     def _outcome(self, step: Self) -> dict[str, Any] | None:
@@ -350,12 +351,14 @@ class FakeLauncher:
         flow: The flow.
         functions: Function of each step; a step without one passes through.
         refuses: Number of workers that cannot be started, from the first.
+        kept: What a step that fails keeps of its frames.
     """
 
     loop: VirtualLoop
     flow: Flow
     functions: Mapping[str, Function]
     refuses: int = 0
+    kept: Mapping[str, Any] | None = None
     tasks: list[dict[str, Any]] = field(default_factory=list)
     workers: list[FakeWorker] = field(default_factory=list)
     running: int = 0
@@ -476,6 +479,7 @@ class Stage:
         parameters: Mapping[str, Any] | None = None,
         options: RunOptions | None = None,
         refuses: int = 0,
+        kept: Mapping[str, Any] | None = None,
         prepare: Callable[[Services, VirtualLoop], Services] = lambda services, loop: services,
     ) -> Played:
         """Run *flow*, or resume *origin*, with Python functions as its steps.
@@ -488,12 +492,13 @@ class Stage:
             parameters: Values of the flow's parameters.
             options: How to run it.
             refuses: Number of workers that cannot be started, from the first.
+            kept: What a step that fails keeps of its frames.
             prepare: Changes the services, or plans something on the loop.
         """
         printed: list[str] = []
         loop = VirtualLoop()
         services = prepare(self.services(flow, printed), loop)
-        launcher = FakeLauncher(loop, flow, functions or {}, refuses)
+        launcher = FakeLauncher(loop, flow, functions or {}, refuses, kept)
         request = RunRequest(
             flow,
             parameters or {},

@@ -46,6 +46,10 @@ SETTINGS: dict[str, Setting] = {
     "METAFLOW_LOG_LEVEL": Setting(
         "info", "Level of the run's own log: debug, info or warning; see `logs RUN --build`."
     ),
+    "METAFLOW_KEEP_FRAMES": Setting(
+        "1", "Whether a failed task keeps the variables of its functions: 1 or 0."
+    ),
+    "METAFLOW_LOG_LEVEL": Setting("warning", "Level of the scheduler's own log."),
     "METAFLOW_RUN_HEARTBEAT_INTERVAL_S": Setting("10", "Seconds between two heartbeats of a run."),
     "METAFLOW_PRODUCTION_TOKEN": Setting(None, "Production namespace token of a deployed run."),
 }

@@ -183,3 +183,27 @@ def test_a_question_is_answered_though_the_session_looks_elsewhere(asked, failed
     )
 
     assert answer["value"] == 2
+
+
+def test_the_frames_of_a_failure_are_the_attempts_own(stage):
+    def start(step):
+        assert step.task["keep_frames"] is True
+        step.x = 1
+        raise RError("no")
+
+    retry = Decorator("retry", {"times": 1, "minutes_between_retries": 0})
+    flow = Flow.of("F", Step("start", ("end",), decorators=(retry,)), Step("end"))
+    kept = {"kind": "r", "bytes": b"X\n\0\0\0\3 frames", "r_type": "list"}
+    played = stage.play(flow, {"start": start}, kept=kept)
+    question = {"type": "get", "from": "wrote", "index": None, "name": "_frames"}
+    entered = _enter(stage, played.task("start"), 1)
+
+    assert entered.answer(question)["bytes"] == kept["bytes"]
+    assert entered.message()["wrote"] == ["x"]
+
+
+def test_frames_are_not_kept_where_the_configuration_says_so(stage, monkeypatch):
+    monkeypatch.setenv("METAFLOW_KEEP_FRAMES", "0")
+    played = stage.play(Flow.of("F", Step("start", ("end",)), Step("end")))
+
+    assert played.launcher.tasks[0]["keep_frames"] is False

@@ -21,6 +21,7 @@ From the core:
             foreach or NA), `items_limit_bytes` (see `items` of `result`), `seed` (raw, 2496 bytes:
             the 624 words of a Mersenne Twister, little-endian), `environment` (named list of
             environment variables), `print_error` (logical: whether a failure is told in the log),
+            `keep_frames` (logical: whether a failure's frames are kept with their variables),
             `timeout_s` (seconds, or NULL; for an attempt in the session, which limits itself).
 `artifact`  answers `get`: `found` (logical), `kind` and its payload as below; for `"foreach"`,
             `is_item` is TRUE if that is the item only, and absent if it is the whole artifact.
@@ -43,7 +44,8 @@ From the worker:
             native or they are more than `items_limit_bytes`, else `list(sizes, ...)` with R
             `serialize()` bytes of one after the other in `bytes` or in the file `path`); if not ok,
             `failure`: `list(kind, message, call, classes, frames, condition)`, as in
-            `model.task.Failure`; `peak_memory_bytes` (largest resident size, where the worker knows
+            `model.task.Failure`, and `kept`, the frames with their variables as an artifact
+            travels, or NULL; `peak_memory_bytes` (largest resident size, where the worker knows
             it better than the system tells).
 
 How an artifact travels, by `kind`:

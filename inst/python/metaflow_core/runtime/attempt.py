@@ -24,6 +24,7 @@ from metaflow_core.runtime.items import SerializedItems
 from metaflow_core.runtime.logs import TaskLog
 from metaflow_core.runtime.tasks import (
     FOREACH_ITEMS,
+    FRAMES,
     RUN_ARTIFACTS,
     FinishedTask,
     Place,
@@ -209,6 +210,10 @@ class Attempt:
     def _write_failure(self, failure: Failure, *, ok: bool) -> None:
         with contextlib.suppress(MetaflowError, OSError):
             self._write_artifacts()
+        kept = (self._result or {}).get("kept")
+        if kept is not None:
+            with contextlib.suppress(MetaflowError, OSError):
+                self._write_artifact({**kept, "name": FRAMES})
         self._write_framework(ok=ok, success=False, failure=failure)
 
     def record_caught(self, failure: Failure) -> FinishedTask:

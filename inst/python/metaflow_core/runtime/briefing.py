@@ -83,6 +83,7 @@ class Briefing:
             "environment": dict(policy.environment),
             "print_error": policy.print_exception or not policy.catches,
             "timeout_s": policy.timeout_s,
+            "keep_frames": run.keep_frames,
         }
 
     def answer(self, question: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -40,6 +40,7 @@ class RunContext:
         origin_run_id: Id of the run that is resumed, or None.
         max_num_splits: Largest foreach that is let through.
         foreach_value_chars: How many characters of a foreach item are kept for display.
+        keep_frames: Whether a failed attempt keeps its frames, with their variables.
         out_of_memory_kills: Tells whether the kernel has killed for want of memory.
     """
 
@@ -58,6 +59,7 @@ class RunContext:
     origin_run_id: str | None = None
     max_num_splits: int = 100
     foreach_value_chars: int = 30
+    keep_frames: bool = True
     out_of_memory_kills: OutOfMemoryKills = field(default_factory=OutOfMemoryKills)
 
     @cached_property

@@ -274,6 +274,7 @@ def _register(
         origin_run_id=origin.run_id if origin else None,
         max_num_splits=options.max_num_splits,
         foreach_value_chars=int(config.number("METAFLOW_MAXIMUM_FOREACH_VALUE_CHARS")),
+        keep_frames=config.number("METAFLOW_KEEP_FRAMES") != 0,
     )
 
 

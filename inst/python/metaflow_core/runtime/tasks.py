@@ -16,6 +16,9 @@ FLOW_NAME = "name"
 FOREACH_ITEMS = "_foreach_items"
 """Artifact of a task that fans out: the items as R serialized each, if they are not native."""
 
+FRAMES = "_frames"
+"""Artifact of a failed task: the variables of the user's functions, R's own business."""
+
 RUN_ARTIFACTS = (FLOW_NAME, "_graph_info", "_configs_processed")
 """Artifacts of ``_parameters`` that every task repeats."""
 
@@ -34,6 +37,7 @@ TASK_ARTIFACTS = (
     "_current_step",
     "_failure",
     "_condition",
+    FRAMES,
     "_r_flow",
     "_r_seed",
 )
