@@ -49,7 +49,6 @@ SETTINGS: dict[str, Setting] = {
     "METAFLOW_KEEP_FRAMES": Setting(
         "1", "Whether a failed task keeps the variables of its functions: 1 or 0."
     ),
-    "METAFLOW_LOG_LEVEL": Setting("warning", "Level of the scheduler's own log."),
     "METAFLOW_RUN_HEARTBEAT_INTERVAL_S": Setting("10", "Seconds between two heartbeats of a run."),
     "METAFLOW_PRODUCTION_TOKEN": Setting(None, "Production namespace token of a deployed run."),
 }
