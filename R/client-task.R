@@ -119,10 +119,10 @@ task_client <- R6::R6Class("TaskClient",
     #'   failed, and [catch()] let the run go on) or `"unknown"` (its run was lost).
     status = function() private$fact("status"),
 
-    #' @field exception The R condition that made the task fail (see [failures]): its class, message, call and
-    #'   fields as they were, and a data frame `frames` (`call`, `file`, `line`) with the user's
-    #'   functions, outermost first. For a task that was not written in R, a condition of class
-    #'   `metaflow_python_error`. `NULL` if the task did not fail.
+    #' @field exception The R condition that made the task fail (see [failures]): its class,
+    #'   message, call and fields as they were, and a data frame `frames` (`call`, `file`, `line`)
+    #'   with the user's functions, outermost first. For a task that was not written in R, a
+    #'   condition of class `metaflow_python_error`. `NULL` if the task did not fail.
     exception = function() as_exception(private$fact("exception")),
 
     #' @field finished `[logical(1)]` Whether it has ended, well or not.

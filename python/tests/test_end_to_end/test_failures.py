@@ -63,7 +63,7 @@ def test_the_log_has_the_frames_of_the_user(folder, ended, way, frames):
         ("rlang", "mine", "outer"),
         ("quit", "metaflow_task_quit", "ended with status 3 before the step was done"),
         ("killed", "metaflow_task_killed", r"killed by signal 9 \(SIGKILL\)"),
-        ("slow", "metaflow_task_timeout", "longer than its timeout of 1 seconds"),
+        ("slow", "metaflow_task_timeout", "longer than its timeout of 1 second."),
         ("memory", "metaflow_task_out_of_memory", "cannot allocate vector of size"),
         ("recursion", "metaflow_task_recursion", "C stack usage|infinite recursion"),
         ("save", "metaflow_task_save", "Artifact `handle` cannot be stored"),

@@ -88,7 +88,8 @@ class Attempt:
         self._worker.send(self._briefing.message())
         timeout_s = self._policy.timeout_s
         if timeout_s is not None:
-            message = f"The task took longer than its timeout of {timeout_s:g} seconds."
+            unit = "second" if timeout_s == 1 else "seconds"
+            message = f"The task took longer than its timeout of {timeout_s:g} {unit}."
             self._cancel_timeout = loop.call_later(
                 timeout_s, lambda: self.stop("timeout", message, TIMEOUT_GRACE_S)
             )
