@@ -59,11 +59,11 @@ run_client <- R6::R6Class("RunClient",
 
     #' @description What the run is doing now, also when another session or machine runs it.
     #' @return A list that prints well: `pathspec`; `status`; `at`, `host` and `pid` of its last
-    #'   heartbeat (time in UTC; `NULL` if it sends none); `tasks`, counts by status; `steps`, a data
-    #'   frame with how many tasks of each `step` are `done`, `failed` and `running`, and how many are
-    #'   `expected`; `running`, a data frame with `pathspec`, `attempt`, `worker`, `started_at` (UTC)
-    #'   and, for a run on this machine, `pid`, `cpu_s` and `memory_bytes` of the attempts that run;
-    #'   `waiting`, a data frame with `task` and `why`.
+    #'   heartbeat (time in UTC; `NULL` if it sends none); `tasks`, counts by status; `steps`, a
+    #'   data frame with how many tasks of each `step` are `done`, `failed` and `running`, and how
+    #'   many are `expected`; `running`, a data frame with `pathspec`, `attempt`, `worker`,
+    #'   `started_at` (UTC) and, for a run on this machine, `pid`, `cpu_s` and `memory_bytes` of
+    #'   the attempts that run; `waiting`, a data frame with `task` and `why`.
     state = function() {
       as_run_state(ask("run_state", pathspec = self$pathspec))
     },
