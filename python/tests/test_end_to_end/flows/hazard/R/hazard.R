@@ -1,0 +1,16 @@
+threads <- function() .Call(hazard_threads)
+crash <- function() .Call(hazard_crash)
+deep <- function() .Call(hazard_deep)
+limit_memory <- function(bytes) .Call(hazard_limit, bytes)
+
+kept <- new.env()
+
+.onLoad <- function(libname, pkgname) {
+  switch(Sys.getenv("HAZARD"),
+    threads = threads(),
+    connection = kept$handle <- file(nullfile(), "r"),
+    socket = kept$handle <- socketConnection(port = Sys.getenv("PORT"), open = "r+b"),
+    device = grDevices::pdf(NULL),
+    memory = kept$large <- numeric(1.25e8) + 1
+  )
+}

@@ -1,0 +1,94 @@
+"""Packages that start or keep something when they are loaded, and C code that ends badly."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HAZARD = Path(__file__).parent / "flows" / "hazard"
+NOTICE = "Tasks run in fresh processes and not in forks: "
+BOTH = pytest.mark.parametrize("way", ["fork", "process"])
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """A library with the package `hazard`, first among those of this session."""
+    source, library = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("library")
+    shutil.copytree(HAZARD, source / "hazard")
+    subprocess.run(
+        ["R", "CMD", "INSTALL", "--no-docs", "-l", library, source / "hazard"],
+        check=True,
+        capture_output=True,
+    )
+    return os.pathsep.join([str(library), os.environ.get("R_LIBS", "")])
+
+
+@pytest.fixture(scope="module")
+def run(new_folder, library):
+    """Runs a script with the package, in a folder of its own for each way."""
+    scripts = ("hazards.R", "native_ends.R", "database.R")
+    folders = {way: new_folder(*scripts) for way in ("auto", "fork", "process")}
+
+    def go(script, way, **environment):
+        return folders[way].rscript(
+            script, "run", "--isolation", way, R_LIBS=library, **environment
+        )
+
+    return go
+
+
+@pytest.fixture
+def port():
+    with socket.create_server(("localhost", 0)) as server:
+        yield str(server.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("hazard", "why"),
+    [
+        ("threads", "what the script loads has started threads"),
+        ("connection", "connections are open"),
+        ("socket", "connections are open"),
+        ("device", "a graphics device is open"),
+    ],
+)
+def test_auto_does_not_fork_what_a_package_has_open_and_says_why_once(run, port, hazard, why):
+    ended = run("hazards.R", "auto", HAZARD=hazard, PORT=port).expect(0)
+
+    assert [line for line in ended.out.splitlines() if NOTICE in line and why in line]
+    assert ended.out.count(NOTICE) == 1
+    assert ended.facts("start")["threads"] == ended.facts("end")["threads"] == "2"
+
+
+@BOTH
+def test_openmp_that_a_step_uses_alone_has_its_threads(run, way):
+    ended = run("hazards.R", way, HAZARD="threads", ALONE="yes").expect(0)
+
+    assert ended.facts("start")["threads"] == ended.facts("end")["threads"] == "2"
+
+
+@BOTH
+def test_a_gigabyte_that_a_package_holds_is_there_and_no_fork_copies_it(run, way):
+    facts = run("hazards.R", way, HAZARD="memory").expect(0).facts("end")
+
+    assert facts["large"] == "1.25e+08"
+    # It is 244 000 pages.
+    assert way == "process" or int(facts["pages"]) < 20_000
+
+
+@BOTH
+def test_c_code_that_ends_badly_ends_its_task_alone(run, way):
+    facts = run("native_ends.R", way).expect(0).facts("join")
+
+    assert "killed by signal 11 (SIGSEGV)" in facts["crash"]
+    assert re.search(r"ended with status 1|C stack|signal 11", facts["deep"])
+    assert "cannot allocate" in facts["exhaust"]
+
+
+@BOTH
+def test_a_database_that_the_script_has_open_is_not_in_the_way_of_a_step_s_own(run, way):
+    assert "sum=26" in run("database.R", way).expect(0).out
