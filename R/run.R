@@ -149,6 +149,10 @@ answer_core <- function(flow, code, name, arguments, hear, say) {
     code = code_texts(arguments$pathspec),
     preflight = preflight(flow, code, sends = arguments$sends),
     attempt = serve_inline(inline_payload(flow, code), hear, say),
+    spin = {
+      print(spin_task(flow, code, arguments$given, arguments$skip_decorators, call = NULL))
+      NULL
+    },
     default = evaluate_default(flow, arguments$name, arguments$context)
   )
 }

@@ -63,15 +63,17 @@ step_function <- function(scene, code, call = rlang::caller_env()) {
   as_it_was(scene$payload$steps[[scene$task$step]]$fun, scene$payload$helpers)
 }
 
-function_of <- function(flow, scene, call) {
-  step <- Find(function(step) step$name == scene$task$step, flow$steps)
-  if (is.null(step)) {
+function_of <- function(flow, scene, call) step_of(flow, scene$task$step, call)$fun
+
+step_of <- function(flow, name, call) {
+  known <- vapply(flow$steps, function(step) step$name, "")
+  if (!name %in% known) {
     abort_unknown_name(
-      sprintf("The flow has no step `%s` any more.", scene$task$step), scene$task$step,
-      vapply(flow$steps, function(step) step$name, ""), class = "unknown_step", call = call
+      sprintf("Flow %s has no step `%s`.", flow$name, name), name, known,
+      class = "unknown_step", call = call
     )
   }
-  step$fun
+  flow$steps[[match(name, known)]]
 }
 
 # A function that arrived with a run, and the run's helpers where it finds them before anything in

@@ -119,3 +119,17 @@ def test_a_resumed_run_is_entered_like_any_other(story):
 
 def test_nothing_is_stored_by_looking(story):
     assert _facts(story["again"])["runs"] == "2"
+
+
+def test_spin_tries_the_step_of_the_script_on_the_inputs_that_failed(new_folder):
+    folder = new_folder("halves.R")
+    folder.rscript("halves.R").expect(1)
+    fails = folder.rscript("halves.R", "spin", "halve").expect(1)
+    folder.edit("halves.R", "half_of(self$input)", 'half_of(match(self$input, c(1, "two", 3)))')
+    works = folder.rscript("halves.R", "spin", "halve").expect(0)
+    folder.rscript("halves.R", "spin", "nostep").expect(1)
+
+    assert "halves.R:4 in half_of(self$input)" in fails.err
+    assert "half  new      the number 10" in works.out
+    assert not works.started_a_run
+    assert len(folder.runs("HalvesFlow")) == 1

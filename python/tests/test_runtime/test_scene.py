@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,14 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from played_run import Played, RBytes, RError, Stage
+from played_run import Breaking, Played, RBytes, RError, Stage
 from random_flows import plans
 from random_runs import folder_in_memory, random_functions
 
 from metaflow_core import client, wire
 from metaflow_core.client.store import Store
 from metaflow_core.datastore.local import LocalStorage
-from metaflow_core.errors import TaskNotFound, UsageError
+from metaflow_core.errors import StoreUnavailable, TaskNotFound, UsageError
 from metaflow_core.metadata.local import LocalMetadata
 from metaflow_core.metadata.provider import Identity
 from metaflow_core.model.flow import Decorator, Flow, Parameter, Step
@@ -207,3 +208,34 @@ def test_frames_are_not_kept_where_the_configuration_says_so(stage, monkeypatch)
     played = stage.play(Flow.of("F", Step("start", ("end",)), Step("end")))
 
     assert played.launcher.tasks[0]["keep_frames"] is False
+
+
+def test_a_step_that_never_began_is_entered_with_what_leads_to_it(stage, asked):
+    def refused(services, loop):
+        def when(name, *arguments):
+            if name == "new_task" and arguments[1] == "fit":
+                return StoreUnavailable("The disk is full.")
+            return None
+
+        return replace(services, metadata=Breaking(services.metadata, when))
+
+    stage.play(FOREACH, {"start": _start}, parameters={"alpha": 3}, prepare=refused)
+    never = asked("F/latest_run/fit")
+
+    assert (never["status"], never["wrote"], never["exception"]) == ("not started", [], None)
+    assert [frame["index"] for frame in never["frames"]] == [0]
+    assert sorted(never["artifacts"]) == ["alpha", "items"]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        pytest.param("fit", "fit/3", id="a step: the task of it that failed"),
+        pytest.param("start", "start/1", id="a step that went well: its first task"),
+        pytest.param("latest_run/fit/2", "latest_run/fit/2", id="a task without its flow"),
+        pytest.param("F/latest_run/fit/2", "latest_run/fit/2", id="a whole pathspec"),
+        pytest.param("join", "latest_run/join", id="a step that no run has come to"),
+    ],
+)
+def test_what_is_spun(asked, failed, given, found):
+    assert scene.spin_pathspec(flow="F", given=given).endswith(found)

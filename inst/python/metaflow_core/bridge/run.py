@@ -52,6 +52,7 @@ def command(
         emit=live.emit,
         payload=lambda: live.ask_r("payload"),
         evaluate_default=evaluate_default,
+        spin=lambda given, skip: live.ask_r("spin", given=given, skip_decorators=skip),
         preflight=lambda sends: live.ask_r("preflight", sends=sends),
         serve_inline=live.serve_inline,
         code=lambda run: live.ask_r("code", pathspec=run),

@@ -7,3 +7,4 @@ from metaflow_core.runtime import scene
 
 operation("scene")(scene.scene)
 operation("scene_answer")(scene.scene_answer)
+operation("spin_pathspec")(scene.spin_pathspec)

@@ -107,6 +107,19 @@ def run_commands(flow: Flow) -> list[click.Command]:
             help="Check the graph and the steps' functions without running anything.",
         ),
         click.Command(
+            "spin",
+            params=[
+                click.Argument(["pathspec"], metavar="STEP|RUN/STEP[/TASK]"),
+                click.Option(
+                    ["--skip-decorators/--no-skip-decorators"],
+                    default=False,
+                    help="Leave out the step's environment variables.",
+                ),
+            ],
+            callback=_spin,
+            help="Try a step as it is now with the inputs of a past run; nothing is stored.",
+        ),
+        click.Command(
             "show",
             params=[click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")],
             callback=_show,
@@ -115,6 +128,11 @@ def run_commands(flow: Flow) -> list[click.Command]:
         click.Command("help", callback=_help, help="Show this list of commands."),
         click.Command("version", callback=_version, help="Print the version."),
     ]
+
+
+@click.pass_context
+def _spin(ctx: click.Context, pathspec: str, skip_decorators: bool) -> None:
+    _context(ctx)[0].spin(pathspec, skip_decorators)
 
 
 def _refused(option: click.Option) -> click.Option:

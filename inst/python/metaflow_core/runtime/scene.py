@@ -69,8 +69,11 @@ class PastPlaces:
         return Graph(self.flow)
 
     def key(self, task: Pathspec) -> TaskKey:
-        """The place of a task in the graph."""
-        return TaskKey(str(task.step), self._run.recorded_indexes(task))
+        """The place of a task in the graph; of one that is not there, the first of its step."""
+        step = str(task.step)
+        if self._run.metadata.get(task) is None:
+            return TaskKey(step, (0,) * self._graph.foreach_depth(self._step(step).name))
+        return TaskKey(step, self._run.recorded_indexes(task))
 
     def place(self, key: TaskKey, task_id: str) -> Place:
         """The place of a task, whether it ran or not.
@@ -282,7 +285,8 @@ def scene(*, pathspec: str, spool: str, attempt: int | None = None) -> dict[str,
     """A task as one who enters it is told of it.
 
     Args:
-        pathspec: ``Flow/run/step/task``; or ``Flow/run/step`` of a step that has one task.
+        pathspec: ``Flow/run/step/task``; or ``Flow/run/step`` of a step that has one task, or of
+            which one failed, or none has begun.
         spool: Folder for files that R reads.
         attempt: Which attempt; by default the last one.
 
@@ -290,7 +294,7 @@ def scene(*, pathspec: str, spool: str, attempt: int | None = None) -> dict[str,
         The message `task` (see `Scene.message`), and ``store``, ``pathspec``, ``status``,
         ``exception``, ``attempt`` and ``origin_pathspec``, as in `describe.task`.
     """
-    told = describe.task(pathspec=_one_task(pathspec), attempt=attempt, only=_TOLD)
+    told = _told(_one_task(pathspec), attempt)
     store = client.get_metadata()
     entered = _enter(store, told["pathspec"], told["attempt"], spool)
     about = {name: told[name] for name in ("pathspec", *_TOLD)}
@@ -316,11 +320,43 @@ def _enter(store: str, pathspec: str, attempt: int, spool: str) -> Scene:
     return enter(Store.at(store), Pathspec.parse(pathspec), attempt, Path(spool))
 
 
+def spin_pathspec(*, flow: str, given: str) -> str:
+    """The task that a user means who wants to try a step with the inputs of a past run.
+
+    Args:
+        flow: Name of the flow.
+        given: A step; or ``[Flow/]run/step[/task]``.
+
+    Returns:
+        Of a step alone, the task that failed in the last run that has come to it, or else the
+        first; a step that no run has come to, as one of the last run.
+    """
+    if "/" in given:
+        return given if given.split("/", maxsplit=1)[0] == flow else f"{flow}/{given}"
+    for run in client.Flow(flow):
+        if given in run:
+            tasks = run[given].tasks_in_order()
+            failed = [task for task in tasks if task.status == "failed"]
+            return (failed or tasks)[0].pathspec
+    return f"{flow}/latest_run/{given}"
+
+
+def _told(pathspec: str, attempt: int | None) -> dict[str, Any]:
+    if Pathspec.parse(pathspec).level == "step":
+        nothing = dict.fromkeys(_TOLD)
+        return {**nothing, "pathspec": f"{pathspec}/0", "status": "not started", "attempt": 0}
+    return describe.task(pathspec=pathspec, attempt=attempt, only=_TOLD)
+
+
 def _one_task(pathspec: str) -> str:
     exact = describe.resolved(pathspec)
-    if Pathspec.parse(exact).level != "step":
+    spec = Pathspec.parse(exact)
+    if spec.level != "step":
         return exact
-    tasks = client.Step(exact).tasks_in_order()
+    run, step = client.Run(str(spec.parent)), str(spec.step)
+    tasks = run[step].tasks_in_order() if step in run else []
+    if not tasks:
+        return exact
     if len(tasks) == 1:
         return tasks[0].pathspec
     failed = [task.pathspec for task in tasks if task.status == "failed"]

@@ -1,0 +1,24 @@
+test_that("arguments of spin() are checked", {
+  flow <- metaflow("SpinFlow") %>%
+    step(step = "start", next_step = "end") %>%
+    step(step = "end")
+
+  expect_snapshot(error = TRUE, {
+    spin("SpinFlow", "start")
+    spin(flow)
+    spin(flow, "strat")
+    spin(flow, "start", skip_decorators = 1)
+  })
+})
+
+test_that("in a session, a step is tried as it is now, with the inputs of then", {
+  then <- global(function(self) self$y <- "older")
+  scene <- scene_with(then, list(x = 1), left = list(y = "older"))
+  flow <- metaflow("TestFlow") %>%
+    step(step = "fit", r_function = global(function(self) self$y <- self$x + 1))
+
+  rerun <- rerun_now(flow, step_of(flow, "fit", NULL), scene, list(), NULL)
+
+  expect_identical(rerun$y, 2)
+  expect_snapshot(rerun)
+})
