@@ -215,7 +215,9 @@ class KilledRun:
         # R's own folder of a session that was killed is R's.
         left = [p.name for p in self._folder.temporary.iterdir() if not p.name.startswith("Rtmp")]
         assert left == [], left
-        hidden = [str(path) for path in self._root.rglob(".*") if path.is_file()]
+        files = (path for path in self._root.rglob(".*") if path.is_file())
+        # The index is no temporary file.
+        hidden = [str(path) for path in files if not path.name.startswith(".index.")]
         assert hidden == [], hidden
 
     def _check_task(self, reader: AttemptReader, left: Left) -> None:
