@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -156,6 +157,7 @@ def _be_core(run: CoreRun) -> int:
         evaluate_default=lambda name: None,
         script="Rscript flow.R",
     )
+    tempfile.gettempdir()  # Python tries it out with a file of its own, which is not ours to remove
     sys.addaudithook(Killer(run))
     try:
         result = main(invocation)
