@@ -104,7 +104,7 @@ check_code <- function(code, call = rlang::caller_env()) {
 new_rerun <- function(scene, made) {
   structure(
     made$values,
-    class = c("metaflow_rerun", "list"),
+    class = "metaflow_rerun",
     pathspec = scene$task$pathspec,
     outcome = made$outcome,
     comparison = compare(scene, made)

@@ -7,7 +7,7 @@ source "$(dirname "$0")/lib.sh"
 
 selected=${1:-}
 # Tests that start R processes or the stock Metaflow: minutes, where the others take seconds.
-heavy=(tests/test_end_to_end tests/test_faults tests/test_interop ../tests/parity)
+heavy=(tests/test_end_to_end tests/test_faults tests/test_interactive tests/test_interop ../tests/parity)
 
 failed=()
 

@@ -2,8 +2,10 @@ test_that("a sound store has no damage", {
   local_store()
   damage <- metaflow_fsck("TrainFlow")
 
-  expect_named(damage, c("kind", "path", "message", "affected"))
-  expect_equal(nrow(damage), 0)
+  expect_identical(nrow(damage), 0L)
+  expect_identical(vapply(damage, typeof, ""), c(
+    kind = "character", path = "character", message = "character", affected = "list"
+  ))
 })
 
 test_that("nothing is called unused while a task may be running", {

@@ -1,0 +1,3 @@
+library(metaflow)
+source("waits.R")
+run(waits)
