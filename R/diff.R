@@ -95,6 +95,8 @@ print.metaflow_diff <- function(x, ...) {
   shown <- c("step", "place", "name", "change", "type_a", "type_b", "difference")
   print_part("Artifacts", x$artifacts[intersect(shown, names(x$artifacts))])
   if (nrow(x$code)) cat("\nCode:\n", paste0(x$code$diff, "\n", collapse = "\n"), sep = "")
+  parts <- list(x$parameters, x$versions, other, x$artifacts, x$code)
+  if (all(vapply(parts, nrow, 0L) == 0)) cat("\nThey do not differ.\n")
   invisible(x)
 }
 

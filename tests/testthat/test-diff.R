@@ -28,6 +28,7 @@ test_that("a run does not differ from itself", {
 
   differing <- c("parameters", "versions", "code", "artifacts")
   expect_equal(vapply(found[differing], nrow, 0L, USE.NAMES = FALSE), rep(0L, 4))
+  expect_output(print(found), "They do not differ.", fixed = TRUE)
 })
 
 test_that("code is the text that was written, and of values what they are", {
