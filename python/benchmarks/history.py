@@ -7,12 +7,15 @@ import multiprocessing
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from benchmarks.benchmark import FLOWS, SETTINGS, Figure, Limit, Target, Workbench, benchmark
 from benchmarks.measure import cost_of
 from metaflow_core import __version__
+from metaflow_core.client.objects import Run
+from metaflow_core.client.store import Store
 from metaflow_core.datastore.attempts import FlowDatastore
 from metaflow_core.datastore.local import FOLDER, LocalStorage
 from metaflow_core.metadata.local import LocalMetadata
@@ -84,7 +87,9 @@ def _write_run(root: Path) -> int:
     _write_task(metadata, store, run.child(PARAMETERS).child(parameters))
     for step in STEPS:
         _write_task(metadata, store, run.child(step).child(metadata.new_task(run, step, identity)))
-    metadata.heartbeat(run, {"status": "successful"})
+    last = {"status": "successful", "at": time.time()}
+    view = Run(str(run), _store=Store("", metadata, store.storage), _namespace_check=False)
+    metadata.heartbeat(run, {**last, "ending": view.ending_after(last)._asdict()})
     return int(run.parts[1])
 
 

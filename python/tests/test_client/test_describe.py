@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -78,10 +79,44 @@ def test_how_a_run_ended_is_remembered(history):
 
 
 def test_a_search_that_takes_long_says_so(history, monkeypatch, caplog):
-    monkeypatch.setattr("metaflow_core.client.history._SILENT_S", -1.0)
+    monkeypatch.setattr("metaflow_core.metadata.patience.SILENT_S", -1.0)
     describe.runs(flow="Line")
 
-    assert [record.args for record in caplog.records] == [("Line",)]
+    assert [record.message.split(";")[0] for record in caplog.records] == [
+        "Reading the runs of Line",
+        "Looking up how the runs of Line ended",
+    ]
+
+
+def end(run, status):
+    """The last word of a run, as the runtime says it."""
+    state = {"status": status, "at": 1000.0}
+    ending = client.Run(str(run.pathspec)).ending_after(state)
+    run.flow.metadata.heartbeat(run.pathspec, {**state, "ending": ending._asdict()})
+    return ending
+
+
+def test_a_run_that_told_how_it_ended_is_listed_without_a_look_at_its_tasks(flow, directory):
+    run = flow.run()
+    run.done("start")
+    run.done("end")
+    ending = end(run, "successful")
+    for step in ("start", "end", "_parameters"):
+        shutil.rmtree(directory / ".metaflow" / str(run.pathspec) / step)
+
+    listed = describe.runs(flow="Line")
+
+    assert (listed["status"], listed["finished_at"]) == (["successful"], [ending.finished_at])
+    assert client.Run(str(run.pathspec)).ending == ending
+
+
+def test_what_another_version_told_of_an_ending_is_found_out_anew(flow):
+    run = flow.run()
+    run.done("end")
+    told = {"status": "failed", "is_over": True, "a field of tomorrow": 1}
+    flow.metadata.heartbeat(run.pathspec, {"status": "failed", "ending": told})
+
+    assert describe.runs(flow="Line")["status"] == ["successful"]
 
 
 def test_a_flow_names_its_latest_runs(history):

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -263,6 +264,47 @@ def test_a_run_whose_record_comes_later_is_seen_then(provider: LocalMetadata, ro
     assert ids(provider) == ["5"]
 
 
+def test_a_run_whose_record_was_damaged_is_seen_again_once_it_is_repaired(
+    provider: LocalMetadata, root: Path
+) -> None:
+    write_as_stock(root, "5")
+    os.utime(root / "F", (1, 1))
+    assert ids(provider) == ["5"]
+    (root / "F/5/_meta/_self.json").write_text("{")
+    assert ids(provider) == []
+
+    write_as_stock(root, "5", ["repaired"])
+    assert ids(provider) == ["5"]
+
+
+def test_the_latest_run_is_found_without_a_look_at_the_others(
+    provider: LocalMetadata, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [provider.new_run("F", ADA) for _ in range(20)]
+    os.utime(root / "F", (1, 1))
+    ids(provider)
+    looked_at = []
+    look = index.RunIndex._look
+    monkeypatch.setattr(
+        index.RunIndex, "_look", lambda *args: (looked_at.append(args[2]), look(*args))[1]
+    )
+    monkeypatch.setattr(index, "_folders", None)  # nor are they listed
+
+    assert ids(provider, tags=["t1"], limit=1) == [runs[-1]]
+    assert looked_at == [runs[-1]]
+
+
+@pytest.mark.parametrize("tags", [(), ("t1",)])
+def test_the_newest_runs_are_found_without_sorting_all(tags: tuple[str, ...]) -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(index._SCHEMA)
+        query, values = index._query("record", "F", RunFilter(tags, limit=1))
+        plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+
+    assert plan[0].startswith("SEARCH run USING INDEX by_time")
+    assert not [line for line in plan if "TEMP B-TREE" in line or "LIST SUBQUERY" in line]
+
+
 def test_a_run_that_was_deleted_is_gone(provider: LocalMetadata, root: Path) -> None:
     runs = [provider.new_run("F", ADA) for _ in range(2)]
     assert ids(provider) == runs[::-1]
@@ -283,6 +325,7 @@ def test_outcomes_are_kept_beside_runs_and_survive_a_change_of_tags(
     ids(provider)
 
     assert LocalMetadata(root).outcomes("F") == {run: {"successful": True}}
+    assert LocalMetadata(root).outcomes("F", RunFilter(tags=["y"])) == {}
     (root / index.NAME).unlink()
     assert provider.outcomes("F") == {}
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from played_run import RBytes
+from played_run import RBytes, RError
 
+from metaflow_core.client.history import Ending
+from metaflow_core.client.objects import Run
+from metaflow_core.client.store import Store
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.model.flow import Decorator, Flow, Parameter, Step
 from metaflow_core.runtime.start import RunOptions
@@ -291,6 +294,22 @@ def test_a_run_tells_how_it_stands_while_it_runs_and_when_it_ended(stage):
     last = played.services.metadata.run_state(played.run)
     assert (last["status"], last["finished"], last["running"]) == ("successful", 2, [])
     assert last["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_last_heartbeat_tells_how_the_run_ended_as_its_tasks_do(stage, fails):
+    def end(step):
+        if fails:
+            raise RError("no")
+
+    played = stage.play(LINEAR, {"end": end})
+
+    state = played.services.metadata.run_state(played.run)
+    store = Store("", played.services.metadata, played.services.store.storage)
+    run = Run(str(played.run), _store=store, _namespace_check=False)
+    told = Ending.kept(state.pop("ending"))
+    assert told == run.ending_after(state)
+    assert (told.is_over, told.successful) == (True, not fails)
 
 
 def test_the_heartbeat_goes_on_while_a_task_takes_long(stage):

@@ -165,7 +165,7 @@ def runs(  # noqa: PLR0913 -- one argument a filter
     """
     found = Flow(flow)
     which = RunFilter(tags or (), since, until, limit=None if status else limit)
-    with found.history() as history:
+    with found.history(which) as history:
         rows = (_run_row(run, history.ending(run)) for run in found.select(which))
         wanted = (row for row in rows if not status or row["status"] in status)
         return _table(list(islice(wanted, limit)), _RUN_COLUMNS)
@@ -344,6 +344,7 @@ def run_state(*, pathspec: str) -> dict[str, Any]:
     table = tasks(pathspec=found.pathspec)
     counts = {status: table["status"].count(status) for status in sorted(set(table["status"]))}
     told = dict(found.state() or {})
+    told.pop("ending", None)
     is_here = process.is_here(told)
     told["running"] = [_running(one, is_here) for one in told.get("running") or ()]
     if status != "running":

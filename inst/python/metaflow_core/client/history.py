@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from typing import TYPE_CHECKING, NamedTuple, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from metaflow_core.client.standing import RunStatus
-from metaflow_core.metadata.provider import MetadataProvider
+from metaflow_core.metadata.patience import Patience
+from metaflow_core.metadata.provider import MetadataProvider, RunFilter
 
 if TYPE_CHECKING:
     from metaflow_core.client.objects import Run
-
-_LOG = logging.getLogger(__name__)
-
-_SILENT_S = 2.0
-"""A search that takes longer says what takes so long."""
 
 
 class Ending(NamedTuple):
@@ -37,6 +32,11 @@ class Ending(NamedTuple):
     duration_s: float | None
     origin_run_id: str | None
 
+    @classmethod
+    def kept(cls, told: Mapping[str, Any] | None) -> Self | None:
+        """The ending of which *told* was kept; None if it was not, or by another version."""
+        return cls(**told) if told is not None and told.keys() == set(cls._fields) else None
+
 
 class History:
     """What is known of the runs of a flow; what will not change any more is kept.
@@ -46,14 +46,16 @@ class History:
     Args:
         provider: Where it is kept.
         flow: Name of the flow.
+        which: The runs that will be asked about.
     """
 
-    def __init__(self, provider: MetadataProvider, flow: str) -> None:
+    def __init__(self, provider: MetadataProvider, flow: str, which: RunFilter) -> None:
         self._provider, self._flow = provider, flow
-        self._known = provider.outcomes(flow)
+        self._known = provider.outcomes(flow, which)
         self._found: dict[str, Ending] = {}
-        self._began_s = time.monotonic()
-        self._is_told = False
+        self._patience = Patience(
+            f"Looking up how the runs of {flow} ended; what is found is kept for the next time."
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -65,20 +67,11 @@ class History:
 
     def ending(self, run: Run) -> Ending:
         """How *run* ended, or stands."""
-        known = self._known.get(run.id)
-        # Another version may have kept other fields.
-        if known is not None and known.keys() == set(Ending._fields):
-            return Ending(**known)
+        known = Ending.kept(self._known.get(run.id))
+        if known is not None:
+            return known
         ending = run.ending
-        self._say_what_takes_long()
+        self._patience.wear()
         if ending.is_over:
             self._found[run.id] = ending
         return ending
-
-    def _say_what_takes_long(self) -> None:
-        if not self._is_told and time.monotonic() - self._began_s > _SILENT_S:
-            self._is_told = True
-            _LOG.warning(
-                "Looking up how the runs of %s ended; what is found is kept for the next time.",
-                self._flow,
-            )

@@ -12,6 +12,7 @@ from collections import namedtuple
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
@@ -467,7 +468,10 @@ class Task(MetaflowObject[DataArtifact]):
         return standing.in_run(status, self._run().status) if status == "running" else status
 
     def _own_status(self) -> TaskStatus:
-        return standing.of_task(self.attempts, succeeded=lambda: self.successful)
+        return self._status_by(self._facts())
+
+    def _status_by(self, facts: Iterable[standing.Fact]) -> TaskStatus:
+        return standing.of_task(standing.attempts(facts), succeeded=lambda: self.successful)
 
     def _run(self) -> Run:
         return cast("Run", cast("Step", self.parent).parent)
@@ -824,12 +828,20 @@ class Run(MetaflowObject[Step]):
     @property
     def origin_run_id(self) -> str | None:
         """Id of the run that this one resumed, or None."""
-        for step in self:
-            for fact in step.task._facts() if step.task else ():
-                if fact["field_name"] == "origin-run-id":
-                    # The same for all tasks of a run; the text "None" is what none is stored as.
-                    return None if fact["value"] == "None" else str(fact["value"])
+        end = self.end_task
+        return self._origin_run_id(end._facts() if end else [])
+
+    def _origin_run_id(self, end_facts: Iterable[standing.Fact]) -> str | None:
+        # The same for all tasks of a run, of which the first is soon found.
+        for fact in chain(end_facts, self._facts_from_the_first_on()):
+            if fact["field_name"] == "origin-run-id":
+                # The text "None" is what none is stored as.
+                return None if fact["value"] == "None" else str(fact["value"])
         return None
+
+    def _facts_from_the_first_on(self) -> Iterator[standing.Fact]:
+        for step in sorted(self, key=_created_at):
+            yield from step.task._facts() if step.task else ()
 
     @property
     def origin_pathspec(self) -> str | None:
@@ -840,8 +852,15 @@ class Run(MetaflowObject[Step]):
     @property
     def ending(self) -> Ending:
         """How it ended or stands, all at once."""
-        end, state = self.end_task, self.state()
-        end_status = end._own_status() if end else None
+        state = self.state()
+        # A run of ours says at its end how it ended, so that its tasks need not be looked at.
+        return Ending.kept((state or {}).get("ending")) or self.ending_after(state)
+
+    def ending_after(self, state: Mapping[str, Any] | None) -> Ending:
+        """How it ended or stands by the records of its tasks and its last heartbeat *state*."""
+        end = self.end_task
+        facts = end._facts() if end else []
+        end_status = end._status_by(facts) if end else None
         is_over = standing.is_over(end_status, state)
         finished_at = _timestamp(end.finished_at) if end else None
         ended_at = state["at"] if state and is_over and finished_at is None else finished_at
@@ -858,7 +877,7 @@ class Run(MetaflowObject[Step]):
             successful=end_status == "successful",
             finished_at=finished_at,
             duration_s=None if ended_at is None else ended_at - self._record.created_at,
-            origin_run_id=self.origin_run_id,
+            origin_run_id=self._origin_run_id(facts),
         )
 
     @property
@@ -956,15 +975,18 @@ class Flow(MetaflowObject[Run]):
         """The runs, newest first, that have all *tags*."""
         return self.select(RunFilter(tags))
 
-    def history(self) -> History:
-        """How the runs ended; quick for those that were asked about before."""
-        return History(self._store.provider, self.id)
+    def history(self, which: RunFilter = _ALL_RUNS) -> History:
+        """How runs ended; quick for those that *which* admits and that were asked about before."""
+        return History(self._store.provider, self.id, self._within(which))
 
     def select(self, which: RunFilter = _ALL_RUNS) -> Iterator[Run]:
         """The runs that *which* admits, newest first."""
+        return map(self._child, self._store.provider.runs(self.id, self._within(which)))
+
+    def _within(self, which: RunFilter) -> RunFilter:
+        """The same, of this object's namespace only."""
         own = () if self._namespace is None else (self._namespace,)
-        within = replace(which, tags=(*which.tags, *own))
-        return map(self._child, self._store.provider.runs(self.id, within))
+        return replace(which, tags=(*which.tags, *own))
 
 
 class Metaflow:

@@ -22,12 +22,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from metaflow_core.metadata.patience import Patience
 from metaflow_core.metadata.provider import RunFilter
 
 NAME = ".index.sqlite"
 """Name of its file."""
 
-_VERSION = 1
+_VERSION = 2
 _LOCK_TIMEOUT_S = 1.0
 _SETTLED_AFTER_NS = 2_000_000_000
 """A directory that changed less than this ago may change again within its clock's tick."""
@@ -39,7 +40,7 @@ CREATE TABLE run (
     modified_ns INTEGER NOT NULL, size_bytes INTEGER NOT NULL, outcome TEXT,
     PRIMARY KEY (flow, run)
 );
-CREATE INDEX by_time ON run (flow, created_at);
+CREATE INDEX by_time ON run (flow, created_at, CAST(run AS INTEGER));
 CREATE TABLE tag (
     flow TEXT NOT NULL, tag TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (flow, tag, run)
 ) WITHOUT ROWID;
@@ -68,21 +69,21 @@ class RunIndex:
         """The records of runs by id, newest first."""
 
         def answer(db: sqlite3.Connection) -> dict[str, Record]:
-            known = self._follow(db, flow)
+            self._follow(db, flow)
             if which.limit is None:
                 # A tag may have been changed anywhere.
-                self._reread(db, flow, known)
+                self._reread(db, flow, _seen(db, flow, replace(which, tags=())))
                 return _select(db, flow, which)
-            return self._newest(db, flow, which, known)
+            return self._newest(db, flow, which, which.limit)
 
         return self._ask(answer)
 
-    def outcomes(self, flow: str) -> dict[str, Any]:
-        """What `keep_outcomes` was told about the runs of a flow, by run id."""
+    def outcomes(self, flow: str, which: RunFilter) -> dict[str, Any]:
+        """What `keep_outcomes` was told about runs, by run id."""
 
         def answer(db: sqlite3.Connection) -> dict[str, Any]:
-            query = "SELECT run, outcome FROM run WHERE flow = ? AND outcome IS NOT NULL"
-            return {run: json.loads(outcome) for run, outcome in db.execute(query, (flow,))}
+            found = db.execute(*_query("run, outcome", flow, which))
+            return {run: json.loads(outcome) for run, outcome in found if outcome is not None}
 
         return self._ask(answer)
 
@@ -99,52 +100,41 @@ class RunIndex:
         self._ask(answer)
 
     def _newest(
-        self,
-        db: sqlite3.Connection,
-        flow: str,
-        which: RunFilter,
-        known: Mapping[str, tuple[int, int]],
+        self, db: sqlite3.Connection, flow: str, which: RunFilter, limit: int
     ) -> dict[str, Record]:
         """The newest of the runs: from the newest on, only as many records are looked at again."""
-        candidates = _ids(db, flow, replace(which, tags=(), limit=None))
-        looked_at, size = 0, which.limit or 0
+        count = limit
         while True:
-            looked_at, before = min(max(looked_at * 4, size), len(candidates)), looked_at
-            self._reread(db, flow, {run: known[run] for run in candidates[before:looked_at]})
+            seen = _seen(db, flow, replace(which, tags=(), limit=count))
+            self._reread(db, flow, seen)
             found = _select(db, flow, which)
-            current = found.keys() & set(candidates[:looked_at])
-            if len(current) >= size or looked_at == len(candidates):
+            if len(found.keys() & seen.keys()) >= limit or len(seen) < count:
                 return found
+            count *= 4
 
-    def _follow(self, db: sqlite3.Connection, flow: str) -> dict[str, tuple[int, int]]:
-        """Add runs that are new and drop those that are gone; time and size of each record."""
+    def _follow(self, db: sqlite3.Connection, flow: str) -> None:
+        """Add runs that are new and drop those that are gone."""
         folder = self._root / flow
         try:
             modified_ns = folder.stat().st_mtime_ns
         except OSError:
             modified_ns = 0
-        known = {
-            run: (modified, size)
-            for run, modified, size in db.execute(
-                "SELECT run, modified_ns, size_bytes FROM run WHERE flow = ?", (flow,)
-            )
-        }
         followed = db.execute("SELECT modified_ns FROM flow WHERE flow = ?", (flow,)).fetchone()
         if followed == (modified_ns,):
-            return known
+            return
+        known = {run for (run,) in db.execute("SELECT run FROM run WHERE flow = ?", (flow,))}
         present = set(_folders(folder))
-        self._drop(db, flow, known.keys() - present)
-        added = self._add(db, flow, present - known.keys())
+        self._drop(db, flow, known - present)
+        added = self._add(db, flow, present - known)
         is_settled = time.time_ns() - modified_ns > _SETTLED_AFTER_NS
-        if is_settled and len(added) == len(present - known.keys()):
+        if is_settled and added == present - known:
             db.execute("INSERT OR REPLACE INTO flow VALUES (?, ?)", (flow, modified_ns))
-        return {run: seen for run, seen in known.items() if run in present} | added
 
     def _reread(
-        self, db: sqlite3.Connection, flow: str, known: Mapping[str, tuple[int, int]]
-    ) -> bool:
-        """Read the records again that have changed; whether there were any."""
-        changed = [run for run, seen in known.items() if self._seen(flow, run) != seen]
+        self, db: sqlite3.Connection, flow: str, seen: Mapping[str, tuple[int, int]]
+    ) -> None:
+        """Read those records again that are not any more as they were *seen*."""
+        changed = {run for run, before in seen.items() if self._look(flow, run) != before}
         outcomes = {
             run: outcome
             for run in changed
@@ -154,37 +144,40 @@ class RunIndex:
         }
         self._drop(db, flow, changed)
         added = self._add(db, flow, changed)
+        if added != changed:
+            # One that cannot be read now is looked for again the next time.
+            db.execute("DELETE FROM flow WHERE flow = ?", (flow,))
         # Tags were changed; how the run ended is as it was.
         db.executemany(
             "UPDATE run SET outcome = ? WHERE flow = ? AND run = ?",
             [(outcomes[run], flow, run) for run in added],
         )
-        return bool(changed)
 
-    def _add(
-        self, db: sqlite3.Connection, flow: str, runs: Iterable[str]
-    ) -> dict[str, tuple[int, int]]:
-        rows, tags, added = [], [], {}
+    def _add(self, db: sqlite3.Connection, flow: str, runs: Iterable[str]) -> set[str]:
+        """Read the records of *runs*; the runs that have one."""
+        rows, tags = [], []
+        patience = Patience(f"Reading the runs of {flow}; what is read is kept for the next time.")
         for run in runs:
+            patience.wear()
             # Looked at before it is read: a change in between is seen the next time.
-            seen = self._seen(flow, run)
+            seen = self._look(flow, run)
             record = None if seen is None else self._read(flow, run)
             if seen is None or record is None:
                 continue
             created_at = record.get("ts_epoch", 0) / 1000
             rows.append((flow, run, created_at, json.dumps(record), *seen, None))
             tags += [(flow, tag, run) for tag in _tags(record)]
-            added[run] = seen
         db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         db.executemany("INSERT OR REPLACE INTO tag VALUES (?, ?, ?)", tags)
-        return added
+        return {row[1] for row in rows}
 
     def _drop(self, db: sqlite3.Connection, flow: str, runs: Iterable[str]) -> None:
         keys = [(flow, run) for run in runs]
         db.executemany("DELETE FROM run WHERE flow = ? AND run = ?", keys)
         db.executemany("DELETE FROM tag WHERE flow = ? AND run = ?", keys)
 
-    def _seen(self, flow: str, run: str) -> tuple[int, int] | None:
+    def _look(self, flow: str, run: str) -> tuple[int, int] | None:
+        """Time and size of a record."""
         try:
             status = os.stat(f"{self._root}/{flow}/{run}/_meta/_self.json")
         except OSError:
@@ -250,13 +243,14 @@ def _remove(path: Path) -> None:
 
 
 def _select(db: sqlite3.Connection, flow: str, which: RunFilter) -> dict[str, Record]:
-    query, values = _query("run, record", flow, which)
-    return {run: json.loads(record) for run, record in db.execute(query, values)}
+    found = db.execute(*_query("run, record", flow, which))
+    return {run: json.loads(record) for run, record in found}
 
 
-def _ids(db: sqlite3.Connection, flow: str, which: RunFilter) -> list[str]:
-    query, values = _query("run", flow, which)
-    return [run for (run,) in db.execute(query, values)]
+def _seen(db: sqlite3.Connection, flow: str, which: RunFilter) -> dict[str, tuple[int, int]]:
+    """Time and size of each record as it was when it was read."""
+    found = db.execute(*_query("run, modified_ns, size_bytes", flow, which))
+    return {run: (modified_ns, size_bytes) for run, modified_ns, size_bytes in found}
 
 
 def _query(columns: str, flow: str, which: RunFilter) -> tuple[str, list[Any]]:
@@ -268,8 +262,12 @@ def _query(columns: str, flow: str, which: RunFilter) -> tuple[str, list[Any]]:
             conditions.append(f"created_at {comparison} ?")
             values.append(bound)
     for tag in which.tags:
-        conditions.append("run IN (SELECT run FROM tag WHERE flow = ? AND tag = ?)")
-        values += [flow, tag]
+        # Asked of one run after the other, from the newest on, until there are enough.
+        conditions.append(
+            "EXISTS (SELECT 1 FROM tag WHERE tag.flow = run.flow AND tag.tag = ? "
+            "AND tag.run = run.run)"
+        )
+        values.append(tag)
     limit = -1 if which.limit is None else which.limit
     query = (
         f"SELECT {columns} FROM run WHERE {' AND '.join(conditions)} "

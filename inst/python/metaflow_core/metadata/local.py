@@ -6,7 +6,7 @@ Below the root, in the layout of stock Metaflow, whose client reads all of it bu
 `<flow>[/<run>[/<step>[/<task>]]]/_meta/_self.json`   the object itself
 `…/<task>/_meta/sysmeta_<field>_<ms>.json`            one fact about a task
 `…/<task>/_meta/<attempt>_artifact_<name>.json`       one artifact of an attempt
-`<flow>/<run>/_meta/heartbeat.json`                   what the run was last doing
+`<flow>/<run>/_meta/heartbeat.json`                   what the run was last doing, or how it ended
 """
 
 from __future__ import annotations
@@ -197,9 +197,9 @@ class LocalMetadata:
         found = self._index.runs(flow, which)
         return [_object(Pathspec(flow, run), record, record) for run, record in found.items()]
 
-    def outcomes(self, flow: str) -> Mapping[str, Any]:
+    def outcomes(self, flow: str, which: RunFilter = _ALL) -> Mapping[str, Any]:
         """See `MetadataProvider.outcomes`."""
-        return {} if self._index is None else self._index.outcomes(flow)
+        return {} if self._index is None else self._index.outcomes(flow, which)
 
     def keep_outcomes(self, flow: str, outcomes: Mapping[str, Any]) -> None:
         """See `MetadataProvider.keep_outcomes`."""

@@ -161,8 +161,8 @@ class MetadataProvider(Protocol):
         """Runs of a flow, newest first; fast where there are many of them."""
         ...
 
-    def outcomes(self, flow: str) -> Mapping[str, Any]:
-        """What `keep_outcomes` was told, by run id; it may have been forgotten."""
+    def outcomes(self, flow: str, which: RunFilter = ...) -> Mapping[str, Any]:
+        """What `keep_outcomes` was told about runs, by id; it may have been forgotten."""
         ...
 
     def keep_outcomes(self, flow: str, outcomes: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ class Heartbeat:
         metadata: Where the state goes.
         loop: The loop that keeps the time.
         state: What the run is doing, as JSON data.
+        ending: How the run ended, as JSON data, if its last state is the one given.
     """
 
     def __init__(
@@ -34,8 +36,10 @@ class Heartbeat:
         metadata: MetadataProvider,
         loop: Loop,
         state: Callable[[], Mapping[str, Any]],
+        ending: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     ) -> None:
-        self._run, self._metadata, self._loop, self._state = run, metadata, loop, state
+        self._run, self._metadata, self._loop = run, metadata, loop
+        self._state, self._ending = state, ending
         self._interval_s = config.number("METAFLOW_RUN_HEARTBEAT_INTERVAL_S")
         self._sent: Mapping[str, Any] | None = None
         self._quiet_s = 0.0
@@ -44,18 +48,25 @@ class Heartbeat:
         """Send the first state, and go on until the loop ends."""
         state, wait_s = self._state(), min(_LOOK_EVERY_S, self._interval_s)
         if state != self._sent or self._quiet_s >= self._interval_s:
-            self._beat("running", state)
+            self._sent, self._quiet_s = state, 0.0
+            self._send(_now("running", state))
         self._quiet_s += wait_s
         self._loop.call_later(wait_s, self.start)
 
     def stop(self, status: str) -> None:
-        """Send the last state."""
-        self._beat(status, self._state())
+        """Send the last state, and how the run ended, so that a list of runs need not find out."""
+        last = _now(status, self._state())
+        with contextlib.suppress(MetaflowError):
+            last["ending"] = self._ending(last)
+        self._send(last)
 
-    def _beat(self, status: str, state: Mapping[str, Any]) -> None:
-        self._sent, self._quiet_s = state, 0.0
-        who = {"status": status, "pid": os.getpid(), "host": socket.gethostname()}
+    def _send(self, state: Mapping[str, Any]) -> None:
         # A run goes on when nobody can be told about it; a store that is gone for good is
         # noticed by the next task that saves.
         with contextlib.suppress(MetaflowError):
-            self._metadata.heartbeat(self._run, {**who, **state})
+            self._metadata.heartbeat(self._run, state)
+
+
+def _now(status: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    who = {"pid": os.getpid(), "host": socket.gethostname()}
+    return {"at": time.time(), "status": status, **who, **state}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from metaflow_core.client.objects import Run
+from metaflow_core.client.store import Store
 from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.loop import Loop
 from metaflow_core.errors import StoreError
@@ -83,7 +85,7 @@ class Runtime:
         self._log = RunLog(
             run.store.writer(run.pathspec.run or "", PARAMETERS, parameters.task_id, 0)
         )
-        self._heartbeat = Heartbeat(run.pathspec, run.metadata, loop, self._state)
+        self._heartbeat = Heartbeat(run.pathspec, run.metadata, loop, self._state, self._ending)
         self._progress = Progress(run.console, loop, scheduler.tallies)
 
     def execute(self) -> FinishRun:
@@ -219,3 +221,10 @@ class Runtime:
             "counts": dict(state.counts),
             "steps": [asdict(tally) for tally in self._scheduler.tallies()],
         }
+
+    def _ending(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """How the run ended, as its clients tell it, if its last heartbeat is *state*."""
+        metadata, storage = self._run.metadata, self._run.store.storage
+        store = Store(metadata.type, metadata, storage)
+        run = Run(str(self._run.pathspec), _store=store, _namespace_check=False)
+        return run.ending_after(state)._asdict()
