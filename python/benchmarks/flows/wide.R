@@ -17,6 +17,7 @@ metaflow("WideFlow") |>
   step(
     step = "gather", join = TRUE, next_step = "end",
     r_function = function(self, inputs) {
+      joined <- length(inputs)
       if (nzchar(Sys.getenv("BENCH_FAILS"))) stop("something to resume")
     }
   ) |>

@@ -10,7 +10,7 @@ from metaflow_core import client
 
 @pytest.fixture(scope="module")
 def folder(new_folder):
-    return new_folder("graph.R", "random.R", "concurrency.R")
+    return new_folder("graph.R", "wide_join.R", "random.R", "concurrency.R")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,20 @@ class TestShapes:
         ended.expect(1)
         assert ended.started == ["start"]
         assert "makes 3 tasks; the limit is 2" in ended.err
+
+
+def test_a_join_of_hundreds_has_every_task_at_its_place(folder):
+    ended = folder.rscript("wide_join.R", "run")
+
+    ended.expect(0)
+    assert ended.facts("gather") == {
+        "length": "300",
+        "x of the 17th": "289",
+        "index of the 17th": "16",
+        "all in order": "TRUE",
+        "class": "metaflow_artifact_not_found",
+        "is of the last": "TRUE",
+    }
 
 
 def draws(ended):
