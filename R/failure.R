@@ -103,6 +103,7 @@ task_failed_classes <- function(kind) c(paste0("metaflow_task_", kind), "metaflo
 more_exact_kind <- function(error, kind) {
   message <- message_of(error)
   if (inherits(error, "metaflow_task_load")) return("load")
+  if (inherits(error, "metaflow_interruption")) return(error$kind)
   if (inherits(error, "stackOverflowError") || grepl(endless_recursion, message)) {
     return("recursion")
   }
@@ -166,8 +167,9 @@ is_user_function <- function(fun) {
 }
 
 # Where frame `i` was: the statement that made the last call from it, or else its function. R calls
-# its own handler of an error from the frame that raised it, but does not say so; and of a generic
-# and its method, both called from here, only the generic's call knows its line.
+# its own handler of an error, or ours of an interrupt, from the frame that was at work, but does
+# not say so; and of a generic and its method, both called from here, only the generic's call knows
+# its line.
 place_in_frame <- function(i, calls, parents, functions) {
   from_here <- which(parents == i & seq_along(parents) > i)
   raised_here <- i < length(calls) && is_signal_call(calls[[i + 1]])
@@ -176,10 +178,11 @@ place_in_frame <- function(i, calls, parents, functions) {
   Find(names_file, c(places, list(attr(functions[[i]], "srcref"))))
 }
 
-# What R calls by itself when its own code raises an error, or a warning that counts as one.
+# What R calls by itself when its own code raises an error, or a warning that counts as one, or when
+# it is interrupted.
 is_signal_call <- function(call) {
   identical(call[[1]], quote(.handleSimpleError)) ||
-    identical(call[[1]], quote(.signalSimpleWarning))
+    identical(call[[1]], quote(.signalSimpleWarning)) || inherits(call[[1]], "metaflow_handler")
 }
 
 names_file <- function(srcref) !is.null(srcref) && nzchar(source_file(srcref))

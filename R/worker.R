@@ -29,7 +29,7 @@ peak_memory_bytes <- function(status = "/proc/self/status") {
 
 # Runs the step of `task`; `call` calls its function. Returns `ok`, `artifacts`, `removed`,
 # `outcome`, `failure`, and the frames that are `kept` of one.
-run_attempt <- function(task, channel, call = call_step) {
+run_attempt <- function(task, channel, call = call_interruptible_step) {
   if (length(task$environment)) do.call(Sys.setenv, task$environment)
   the$current <- task$current
   # A failure that `catch(print_exception = FALSE)` keeps as a value is not told.
@@ -134,6 +134,25 @@ call_step <- function(task, self, channel) {
   invisible()
 }
 
+# An interrupt, with which the core ends a task, becomes an error, so that it tells where the step
+# was. No handler of the step sees this error: those that R tries from here are further out.
+call_interruptible_step <- function(task, self, channel) {
+  on_interrupt <- function(interrupt) stop(interruption(channel))
+  withCallingHandlers(
+    call_step(task, self, channel),
+    interrupt = structure(on_interrupt, class = "metaflow_handler")
+  )
+}
+
+# Why the step was interrupted, as a condition; the core knows.
+interruption <- function(channel) {
+  why <- question(channel, list(type = "interrupted"))
+  structure(
+    class = c("metaflow_interruption", "metaflow_error", "error", "condition"),
+    list(message = why$message, call = NULL, kind = why$kind)
+  )
+}
+
 # What the step decided about what follows: how often it fans out, or which step it chose.
 decide <- function(task, self) {
   if (!is.null(task[["foreach"]])) return(decide_foreach(task, self))
@@ -228,9 +247,12 @@ save_artifacts <- function(self, task) {
 # A channel is two functions: `receive()` gives the core's next message, `send(bytes)` takes the
 # bytes of one and tells whether somebody is there to read them.
 
+# An interrupt waits for the answer: else this would be taken for that of the next question.
 question <- function(channel, message) {
-  send(channel, message)
-  receive(channel)
+  suspendInterrupts({
+    send(channel, message)
+    receive(channel)
+  })
 }
 
 # Version 2 has no compact vectors, which the core would have to know one by one.

@@ -145,6 +145,7 @@ class Self:
         object.__setattr__(self, "removed", [])
         object.__setattr__(self, "takes_s", 0.0)
         object.__setattr__(self, "items_one_by_one", None)
+        object.__setattr__(self, "frames", None)
 
     def __getattr__(self, name: str) -> Any:
         if name in self.written:
@@ -215,6 +216,10 @@ class Self:
         """The step goes on for so long after what it has done."""
         object.__setattr__(self, "takes_s", seconds)
 
+    def tells_at_an_interrupt(self, frames: list[dict[str, Any]]) -> None:
+        """The user's frames that R sees there; without them, it is C code that goes on."""
+        object.__setattr__(self, "frames", frames)
+
 
 class FakeWorker:
     """Runs one attempt as a Python function."""
@@ -223,6 +228,7 @@ class FakeWorker:
         self.listener = listener
         self._launcher, self._loop = launcher, launcher.loop
         self._answers: list[dict[str, Any]] = []
+        self._step: Self | None = None
         self._cancel_end: Callable[[], object] = lambda: None
         self._has_ended = False
 
@@ -234,6 +240,14 @@ class FakeWorker:
             self._loop.call_soon(lambda: self._work(message))
         else:
             self._answers.append(message)
+
+    def interrupt(self) -> None:
+        if self._step is None or self._step.frames is None:
+            self.stop(0)
+            return
+        why = self.ask({"type": "interrupted"})
+        told = RError(why["message"], kind=why["kind"], frames=self._step.frames).failure
+        self._finish(self._result(self._step, told))
 
     def stop(self, grace_s: float) -> None:
         self._loop.call_soon(lambda: self.end(Exit(None, signal.SIGTERM)))
@@ -268,7 +282,7 @@ class FakeWorker:
     def _work(self, task: Mapping[str, Any]) -> None:
         if self._has_ended:
             return
-        step = Self(self, task)
+        self._step = step = Self(self, task)
         failure = None
         try:
             self._launcher.functions.get(task["step"], lambda step: None)(step)

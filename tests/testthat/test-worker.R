@@ -51,6 +51,35 @@ test_that("an error ends with status 1, its frames in the log, and what was assi
   expect_match(done$log, "at .*:3 in deeper\\(i\\)", all = FALSE)
 })
 
+test_that("an interrupt ends the step with the reason, and tells where it was", {
+  path <- withr::local_tempfile(fileext = ".R")
+  writeLines(c(
+    "count <- function(n) {",
+    "  tools::pskill(Sys.getpid(), 2)",
+    "  repeat {",
+    "    n <- n + 1",
+    "  }",
+    "}",
+    "start <- function(self) {",
+    "  self$before <- 1",
+    "  tryCatch(count(0), error = function(error) 'it goes on')",
+    "}"
+  ), path)
+  withr::defer(rm(list = c("count", "start"), envir = globalenv()))
+  sys.source(path, globalenv(), keep.source = TRUE)
+
+  done <- run_step(flow_with(get("start", globalenv())), "start")
+
+  expect_equal(done$status, 1L)
+  failure <- done$result$failure
+  expect_equal(failure[c("kind", "message")], list(kind = "timeout", message = "It took too long."))
+  expect_equal(vapply(failure$frames, function(frame) frame$line, 0L), c(9L, 3L))
+  expect_s3_class(unserialize(failure$condition), "metaflow_task_timeout")
+  expect_identical(done$result$values, list(before = 1))
+  expect_false(is.null(done$result$kept))
+  expect_match(done$log, "at .*:3 in count\\(0\\)", all = FALSE)
+})
+
 test_that("an error in a method is at the line that called the generic", {
   path <- withr::local_tempfile(fileext = ".R")
   writeLines(c(

@@ -163,6 +163,42 @@ def test_a_stopped_worker_that_does_not_end_is_killed(workshop):
     assert workshop.wait(told).end.signal == signal.SIGKILL
 
 
+def test_an_interrupt_reaches_the_worker_and_not_its_children(workshop):
+    worker, told = workshop.start("""
+        left, leaves = os.pipe()
+        if not os.fork():
+            signal.signal(signal.SIGINT, lambda *_: os.write(leaves, b"interrupted"))
+            os.write(leaves, b"ready")
+            time.sleep(60)
+        os.read(left, 5)
+        signal.signal(signal.SIGINT, lambda *_: send(type="interrupted"))
+        send(type="ready")
+        os.set_blocking(left, False)
+        send(type=receive()["type"])
+        try:
+            os.read(left, 1)
+        except BlockingIOError:
+            send(type="children are left alone")
+    """)
+    workshop.until(lambda: told.messages)
+
+    worker.interrupt()
+    workshop.until(lambda: len(told.messages) > 1)
+    worker.send({"type": "why"})
+
+    workshop.wait(told)
+    types = [message["type"] for message in told.messages]
+    assert types == ["ready", "interrupted", "why", "children are left alone"]
+
+
+def test_a_worker_that_has_not_started_ends_at_an_interrupt(any_workshop):
+    worker, told = any_workshop.start("time.sleep(60)")
+
+    worker.interrupt()
+
+    assert any_workshop.wait(told).end.signal in {signal.SIGINT, signal.SIGTERM}
+
+
 def test_a_worker_can_be_stopped_before_it_has_started(any_workshop):
     worker, told = any_workshop.start("time.sleep(60)")
 

@@ -76,6 +76,13 @@ def test_the_log_says_why_a_task_was_ended(ended, step, why):
     assert why in "\n".join(ended.task_lines(step))
 
 
+def test_a_timeout_tells_where_the_step_was(ended):
+    ended.expect(0)
+    assert any(
+        "at decorators.R:27 in sleep_long(self)" in line for line in ended.task_lines("slow")
+    )
+
+
 def test_a_timeout_ends_the_step_and_its_children(ended, folder):
     # The step and a child of it would sleep for ten minutes.
     ended.expect(0)

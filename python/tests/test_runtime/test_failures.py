@@ -160,6 +160,28 @@ def test_an_attempt_that_takes_too_long_is_ended(stage):
     assert played.loop.now_s == 30
 
 
+def test_an_attempt_that_took_too_long_tells_where_it_was(stage):
+    frames = [{"call": "start(self)", "file": "flow.R", "line": 3}]
+
+    def start(step):
+        step.before = 1
+        step.takes(31)
+        step.tells_at_an_interrupt(frames)
+
+    played = stage.play(
+        _linear(Decorator("timeout", {"seconds": 30})),
+        {"start": start},
+        kept={"kind": "native", "value": "the variables"},
+    )
+
+    failure = played.result.failed[0].failure
+    assert failure.kind == "timeout"
+    assert failure.message == "The task took longer than its timeout of 30 seconds."
+    assert list(failure.frames) == frames
+    assert played.value("start", "before") == 1
+    assert played.value("start", "_frames") == "the variables"
+
+
 def test_an_attempt_that_is_quicker_than_its_timeout_succeeds(stage):
     timeout = Decorator("timeout", {"seconds": 30})
     played = stage.play(_linear(timeout), {"start": lambda step: step.takes(29)})

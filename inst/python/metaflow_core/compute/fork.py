@@ -233,6 +233,14 @@ class ForkedWorker:
         if not self._is_ended:
             self._channel.send(message)
 
+    def interrupt(self) -> None:
+        """Interrupt R, and not its children (see `Worker`)."""
+        if self._pid is None:
+            self._to_send = signal.SIGTERM
+        elif not self._is_ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGINT)
+
     def stop(self, grace_s: float) -> None:
         """End the worker and its children (see `Worker`)."""
         self._signal(signal.SIGTERM)

@@ -95,6 +95,10 @@ class InlineWorker:
         """Send a message (see `Worker`): it is there when the session asks for it."""
         self._messages.append(message)
 
+    def interrupt(self) -> None:
+        """End it as `stop` does: one that runs has the loop's thread, so it is not inside of R."""
+        self.stop(0)
+
     def stop(self, grace_s: float) -> None:
         """End an attempt that has not begun, or that the user has interrupted."""
         number = signal.SIGINT if self._has_begun else signal.SIGTERM

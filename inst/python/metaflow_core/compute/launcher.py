@@ -61,6 +61,11 @@ class Worker(Protocol):
         """Send a message; nothing happens if the worker is gone."""
         ...
 
+    def interrupt(self) -> None:
+        """Let the worker, and not its children, tell where it is and end; one that has not begun
+        ends at once. Nothing else is forced: see `stop`."""
+        ...
+
     def stop(self, grace_s: float) -> None:
         """End the worker and its children: ask first, and force it after *grace_s* seconds."""
         ...

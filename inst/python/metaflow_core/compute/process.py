@@ -190,6 +190,12 @@ class ProcessWorker:
         if not self.has_ended:
             self._channel.send(message)
 
+    def interrupt(self) -> None:
+        """Interrupt R, and not its children (see `Worker`)."""
+        if not self.has_ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGINT)
+
     def stop(self, grace_s: float) -> None:
         """End the worker and its children (see `Worker`)."""
         self._signal(signal.SIGTERM)

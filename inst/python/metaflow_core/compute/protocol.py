@@ -27,6 +27,7 @@ From the core:
             `is_item` is TRUE if that is the item only, and absent if it is the whole artifact.
 `artifacts` answers `gather`: `artifacts`, for the first of the inputs that were asked for the
             same as in `artifact`. For the rest the worker asks again.
+`why`       answers `interrupted`: `kind` and `message`, as in `model.task.Failure`.
 `objects`   answers `objects`: `objects`, for each input a named list: artifact name to content
             hash.
 
@@ -36,6 +37,7 @@ From the worker:
             input, or which level of `frames`, from 0; absent for `"self"`), `name`.
 `gather`    asks for the artifact `name` of several inputs: `index`, a vector.
 `objects`   asks for the names and hashes of all artifacts of inputs: `index`, a vector.
+`interrupted` the step was interrupted by a signal: asks why.
 `output`    (in the session that asked for the run only) what the task printed on `stream`,
             `"stdout"` or `"stderr"`: `bytes`. The user has seen it.
 `result`    last message. `ok` (logical); `artifacts`: list of `list(name, kind, ...)`, what the

@@ -33,6 +33,13 @@ class WaitingWorker:
         else:
             self._worker.send(message)
 
+    def interrupt(self) -> None:
+        """Let the worker tell where it is (see `Worker`)."""
+        if self._worker is not None:
+            self._worker.interrupt()
+        else:
+            self.stop(0)
+
     def stop(self, grace_s: float) -> None:
         """End the worker (see `Worker`); one that has not begun ends at once."""
         if self._worker is not None:

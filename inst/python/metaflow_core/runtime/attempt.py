@@ -19,7 +19,7 @@ from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
 from metaflow_core.model.task import Failure, ForeachFrame, Outcome
 from metaflow_core.runtime.briefing import Briefing
 from metaflow_core.runtime.context import RunContext
-from metaflow_core.runtime.failure import condition_bytes, failure_of, of_save, trace
+from metaflow_core.runtime.failure import condition_bytes, failure_of, of_save, of_stop, trace
 from metaflow_core.runtime.items import SerializedItems
 from metaflow_core.runtime.logs import TaskLog
 from metaflow_core.runtime.tasks import (
@@ -33,7 +33,7 @@ from metaflow_core.runtime.tasks import (
 )
 
 TIMEOUT_GRACE_S = 5.0
-"""How long a worker that took too long has to end by itself."""
+"""How long a worker that took too long has to tell where it was, and then to end by itself."""
 
 _Written = TypeVar("_Written")
 
@@ -90,8 +90,15 @@ class Attempt:
         if timeout_s is not None:
             unit = "second" if timeout_s == 1 else "seconds"
             message = f"The task took longer than its timeout of {timeout_s:g} {unit}."
+            self._cancel_timeout = loop.call_later(timeout_s, lambda: self._time_out(message, loop))
+
+    def _time_out(self, because: str, loop: Loop) -> None:
+        worker = self._worker
+        if self._stopped is None and worker is not None:
+            self._stopped = Failure("timeout", because)
+            worker.interrupt()
             self._cancel_timeout = loop.call_later(
-                timeout_s, lambda: self.stop("timeout", message, TIMEOUT_GRACE_S)
+                TIMEOUT_GRACE_S, lambda: worker.stop(TIMEOUT_GRACE_S)
             )
 
     def stop(self, kind: str, because: str, grace_s: float) -> None:
@@ -122,9 +129,14 @@ class Attempt:
         if message["type"] == "result":
             self._result = message
             return
-        answer = self._briefing.answer(message)
+        answer = self._why() if message["type"] == "interrupted" else self._briefing.answer(message)
         if answer is not None and self._worker is not None:
             self._worker.send(answer)
+
+    def _why(self) -> dict[str, Any]:
+        """The answer to `interrupted`."""
+        why = self._stopped or Failure("killed", "The task was interrupted by signal 2 (SIGINT).")
+        return {"type": "why", "kind": why.kind, "message": why.message}
 
     def on_output(self, stream: Stream, data: bytes, *, is_shown: bool = False) -> None:
         """Log and print what the task wrote (see `Listener`)."""
@@ -175,7 +187,7 @@ class Attempt:
     def _failure(self, how: Exit) -> Failure | None:
         is_done = how.code == 0 and (self._result or {}).get("ok") is True
         if self._stopped is not None and not is_done:
-            return self._stopped
+            return of_stop(self._stopped, self._result)
         return failure_of(
             self._result, how, self._run.out_of_memory_kills, started=bool(self._label)
         )

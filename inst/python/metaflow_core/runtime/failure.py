@@ -40,6 +40,14 @@ def failure_of(
     return _of_exit(how, kills) if how.code != 0 else None
 
 
+def of_stop(stopped: Failure, result: Mapping[str, Any] | None) -> Failure:
+    """Why an attempt failed that the core has ended, as R told it in *result* if it did."""
+    if result is None or _flaw(result) or result["ok"]:
+        return stopped
+    told = _told(result["failure"])
+    return told if told.kind == stopped.kind else stopped
+
+
 def of_save(error: Exception) -> Failure:
     """What could not be stored, as a failure; a full disk is told apart."""
     number = getattr(error.__cause__ or error, "errno", None)
