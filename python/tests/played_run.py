@@ -216,6 +216,10 @@ class Self:
         """The step goes on for so long after what it has done."""
         object.__setattr__(self, "takes_s", seconds)
 
+    def says(self, **message: Any) -> None:
+        """Send the core a message."""
+        self._worker.tell(message)
+
     def tells_at_an_interrupt(self, frames: list[dict[str, Any]]) -> None:
         """The user's frames that R sees there; without them, it is C code that goes on."""
         object.__setattr__(self, "frames", frames)
@@ -253,7 +257,7 @@ class FakeWorker:
         self._loop.call_soon(lambda: self.end(Exit(None, signal.SIGTERM)))
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        self._tell(message)
+        self.tell(message)
         return self._answers.pop()
 
     def get(self, what: dict[str, Any]) -> Any:
@@ -298,7 +302,7 @@ class FakeWorker:
 
     def _finish(self, result: dict[str, Any]) -> None:
         if not self._has_ended:
-            self._tell(result)
+            self.tell(result)
             self.end(Exit(0 if result["ok"] else 1, None))
 
     def _result(self, step: Self, failure: dict[str, Any] | None) -> dict[str, Any]:
@@ -330,7 +334,7 @@ class FakeWorker:
             return {"chosen": self._launcher.flow.steps[step.task["step"]].cases[value]}
         return None
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def tell(self, message: dict[str, Any]) -> None:
         self.listener.on_message(wire.loads(wire.dumps(message)))
 
 

@@ -109,6 +109,28 @@ def test_a_task_without_a_worker_is_recorded_as_failed(stage):
     assert played.log("start", "stderr") == [failure.message, "Task failed."]
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param({"type": "get", "from": "self"}, id="a name is missing"),
+        pytest.param({"type": "get", "name": "x"}, id="it does not say where from"),
+        pytest.param({"type": "get", "from": "input", "index": 7, "name": "x"}, id="no such input"),
+        pytest.param({"type": "gather", "index": None, "name": "x"}, id="not a position"),
+    ],
+)
+def test_a_message_that_cannot_be_understood_fails_its_attempt_only(stage, message):
+    def start(step):
+        if step.task["current"]["retry_count"] == 0:
+            step.takes(60)
+            step.says(**message)
+
+    played = stage.play(_linear(_retry(1)), {"start": start})
+
+    assert played.result.status == "successful"
+    told = played.log("start", "stderr", attempt=0)[0]
+    assert told.startswith("A message of the worker cannot be understood: g")
+
+
 # Retries and timeouts
 
 

@@ -129,12 +129,18 @@ class Attempt:
         if message["type"] == "result":
             self._result = message
             return
-        answer = self._why() if message["type"] == "interrupted" else self._briefing.answer(message)
+        try:
+            answer = self._answer(message)
+        except (LookupError, TypeError) as error:
+            asked = f"{message['type']} ({type(error).__name__}: {error})"
+            self.stop("malformed", f"A message of the worker cannot be understood: {asked}.", 0)
+            return
         if answer is not None and self._worker is not None:
             self._worker.send(answer)
 
-    def _why(self) -> dict[str, Any]:
-        """The answer to `interrupted`."""
+    def _answer(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        if message["type"] != "interrupted":
+            return self._briefing.answer(message)
         why = self._stopped or Failure("killed", "The task was interrupted by signal 2 (SIGINT).")
         return {"type": "why", "kind": why.kind, "message": why.message}
 
