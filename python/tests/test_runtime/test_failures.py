@@ -352,7 +352,7 @@ def test_a_stopped_task_is_recorded_as_stopped(stage):
 
     assert played.value("body", "_failure", 1)["kind"] == "stopped"
     assert played.log("body", "stderr", 1) == [
-        "Stopped because task body[0] failed.",
+        f"Stopped because task {played.run_id}/body/2 failed.",
         "Task was stopped.",
     ]
 

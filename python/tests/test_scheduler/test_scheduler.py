@@ -201,7 +201,7 @@ def test_a_failed_attempt(policy, events, actions):
 def test_a_failed_task_stops_the_run():
     scheduler = started(FOREACH, success(START, num_splits=3), max_workers=2)
 
-    assert scheduler.handle(failure(body(0))) == [CancelAttempt(body(1), 0, "task body[0] failed")]
+    assert scheduler.handle(failure(body(0))) == [CancelAttempt(body(1), 0, body(0))]
     assert scheduler.handle(failure(body(1), why=STOPPED)) == [
         FinishRun("failed", ((body(0), ERROR),), ("join", "end"))
     ]
@@ -297,7 +297,7 @@ def test_a_task_that_decides_what_cannot_be_has_failed(flow, outcome, message):
 def test_an_interrupted_run_stops_what_runs_and_ends_as_interrupted():
     scheduler = started(BRANCH, success(START), success(A))
 
-    assert scheduler.handle(Interrupted()) == [CancelAttempt(B, 0, "the run was interrupted")]
+    assert scheduler.handle(Interrupted()) == [CancelAttempt(B, 0, None)]
     assert scheduler.handle(Interrupted()) == []
     assert scheduler.handle(failure(B, why=STOPPED)) == [
         FinishRun("interrupted", (), ("join", "end"))

@@ -76,7 +76,8 @@ class RunLog:
             case ScheduleRetry():
                 self.say("info", f"{event.task} attempt {event.attempt} in {event.delay_s:g} s")
             case CancelAttempt():
-                self.say("info", f"{event.task} is stopped: {event.because}")
+                why = "by the user" if event.failed is None else f"because {event.failed} failed"
+                self.say("info", f"{event.task} is stopped {why}")
             case RecordCaught():
                 self.say("info", f"{event.task}: its failure is caught")
             case FinishRun():

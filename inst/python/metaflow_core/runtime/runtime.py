@@ -176,12 +176,20 @@ class Runtime:
         attempt = self._running.get(action.task)
         if attempt is None:
             return  # it has ended in the meantime, and how is among the events
-        stop = partial(attempt.stop, "stopped", f"Stopped because {action.because}.", STOP_GRACE_S)
+        because = f"Stopped because {self._why_stopped(action.failed)}."
+        stop = partial(attempt.stop, "stopped", because, STOP_GRACE_S)
         if self._is_interrupted:
             stop()
         else:
             self._lingering.append(stop)
             self._loop.call_later(LINGER_S, stop)
+
+    def _why_stopped(self, failed: TaskKey | None) -> str:
+        if failed is None:
+            return "the run was interrupted"
+        place = self._places.get(failed)
+        name = f"{self._run.pathspec.run}/{failed.step}/{place.task_id}" if place else failed
+        return f"task {name} failed"
 
     def _clone(self, action: CloneTask) -> None:
         assert self._origin is not None

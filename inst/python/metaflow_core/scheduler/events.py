@@ -153,11 +153,17 @@ class RecordCaught:
 
 @dataclass(frozen=True, slots=True)
 class CancelAttempt:
-    """Stop a running attempt; it will report `AttemptFailed` of kind ``"stopped"``."""
+    """Stop a running attempt; it will report `AttemptFailed` of kind ``"stopped"``.
+
+    Args:
+        task: Its task.
+        attempt: Its number.
+        failed: The task whose failure stops the run; None if the user does.
+    """
 
     task: TaskKey
     attempt: int
-    because: str
+    failed: TaskKey | None
 
 
 @dataclass(frozen=True, slots=True)

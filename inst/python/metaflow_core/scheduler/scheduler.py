@@ -268,7 +268,7 @@ class Scheduler:
         return self._begin(TaskKey(START), (), None)
 
     def _on_interrupted(self) -> list[Action]:
-        return self._stop("interrupted", "the run was interrupted")
+        return self._stop("interrupted")
 
     def _on_late(self) -> list[Action]:
         """The user was impatient, or quicker than the run."""
@@ -457,7 +457,7 @@ class Scheduler:
         self._failures.append((task.key, failure))
         if self._limits.on_error == "continue" or self._phase != "running":
             return []
-        return self._stop("failed", f"task {task.key} failed")
+        return self._stop("failed", task.key)
 
     def _move(self, task: _Task, state: TaskState, cause: TaskEvent | str) -> None:
         """Put a task into a state; the only place where this happens."""
@@ -473,8 +473,9 @@ class Scheduler:
 
     # What becomes of the run
 
-    def _stop(self, status: RunStatus, because: str) -> list[Action]:
+    def _stop(self, status: RunStatus, failed: TaskKey | None = None) -> list[Action]:
         """Start nothing any more and cancel what runs."""
+        because = "the run was interrupted" if failed is None else f"task {failed} failed"
         self._phase, self._stopped_as = "stopping", status
         self._ready.clear()
         self._gatherings.clear()
@@ -483,7 +484,7 @@ class Scheduler:
         running = list(self._by_state["running"].values())
         for task in running:
             self._move(task, "cancelling", because)
-        return [CancelAttempt(task.key, task.attempt, because) for task in running]
+        return [CancelAttempt(task.key, task.attempt, failed) for task in running]
 
     def _launch_ready(self) -> list[Action]:
         """Start ready tasks while there is room."""
