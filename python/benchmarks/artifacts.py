@@ -41,6 +41,7 @@ _COUNT = 4
         "MB/s",
         must=Limit(400, at_least=True),
     ),
+    most_rounds=3,
 )
 def matrix(bench: Workbench) -> Mapping[str, Figure]:
     """A matrix of random doubles, which does not compress."""
@@ -71,6 +72,7 @@ def matrix(bench: Workbench) -> Mapping[str, Figure]:
         aim=Limit(1 / 1.3, "ratio", at_least=True),
         reference="readRDS",
     ),
+    most_rounds=3,
 )
 def frame(bench: Workbench) -> Mapping[str, Figure]:
     """An integer, a double and a million different strings."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.benchmark import Benchmark, Figure, Limit, Target
 
-HEADER = ("benchmark", "what", "measured", "reference", "ratio", "must", "", "aim", "")
+HEADER = ("benchmark", "what", "rounds", "measured", "reference", "ratio", "must", "", "aim", "")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Row:
         return (
             self.benchmark,
             target.what,
+            str(len(self.figures)),
             f"{number(middle.value)} {target.unit}".strip(),
             reference,
             "" if self.ratio is None else number(self.ratio),

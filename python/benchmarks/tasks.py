@@ -66,7 +66,7 @@ def foreach_1000(bench: Workbench) -> Mapping[str, Figure]:
     ),
     Target("memory", "memory of the session", "MB", must=Limit(300)),
     Target("first", "split until its first task runs", "s", must=Limit(1)),
-    most_rounds=3,
+    most_rounds=2,
 )
 def foreach_10000(bench: Workbench) -> Mapping[str, Figure]:
     """Ten times as many, which must cost each as much, and be begun at once."""
