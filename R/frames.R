@@ -15,7 +15,11 @@ keep_frames <- function(environments, told, task) {
   tryCatch(
     {
       # The innermost are the likeliest to be wanted.
-      variables <- rev(lapply(rev(environments), keep_variables, budget = budget))
+      is_step <- seq_along(environments) == 1
+      variables <- rev(Map(
+        keep_variables, rev(environments), rev(is_step),
+        MoreArgs = list(budget = budget)
+      ))
       kept <- Map(function(frame, variables) c(frame, list(variables = variables)), told, variables)
       suppressWarnings(encode_artifact(
         kept, "_frames", task$spool, task$inline_limit_bytes, task$room_bytes
@@ -30,18 +34,25 @@ keeps_frames <- function(task) {
   !isFALSE(task$keep_frames) && !isFALSE(asked) && !isFALSE(getOption("metaflow.keep_frames"))
 }
 
-keep_variables <- function(env, budget) {
+keep_variables <- function(env, is_step, budget) {
   names <- ls(env, all.names = TRUE)
   lazy <- rlang::env_binding_are_lazy(env, names)
   variables <- Map(function(name, is_lazy) {
     if (is_secret(name)) return(left_out("its name is that of a secret"))
-    if (is_lazy) return(left_out("it was not evaluated"))
+    if (is_lazy) return(not_evaluated(name, env, is_step))
     if (bindingIsActive(as.name(name), env)) return(left_out("an active binding"))
     # An argument that was not given has no value, nor has `...` one of its own.
     value <- tryCatch(list(get(name, envir = env)), error = function(error) NULL)
     if (length(value) && typeof(value[[1]]) != "...") keep_value(value[[1]], budget)
   }, names, lazy)
   Filter(Negate(is.null), variables)
+}
+
+# A step that fails at once has not looked at the `self` that `call_step()` gives it.
+not_evaluated <- function(name, env, is_step) {
+  given <- do.call(substitute, list(as.name(name), env))
+  from_us <- is_step && (identical(given, quote(self)) || identical(given, quote(inputs)))
+  if (from_us) stand_in(as.character(given)) else left_out("it was not evaluated")
 }
 
 # A value as it is kept.

@@ -41,8 +41,8 @@ left_by <- function(scene) {
       if (from == "self" && name %in% unlist(task$wrote)) from <- "wrote"
       fetch(from, index, name)
     },
-    artifacts = left_names(task), parameters = left_names(task), frames = task$frames,
-    where = sprintf("%s, as it ended", place_of(task))
+    artifacts = left_names(task), parameters = as_text(task$parameters), frames = task$frames,
+    where = sprintf("%s, as it ended", place_of(task)), is_past = TRUE
   )
 }
 

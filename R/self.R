@@ -11,12 +11,13 @@
 # `fetch(from, index, name)` gives an artifact's value; `from` is "self", "input" or "foreach", for
 # which it is the value of the item only.
 # `artifacts` are the names at the start, `parameters` those of them that are read-only, `frames`
-# the foreach stack, outermost first.
+# the foreach stack, outermost first; with `is_past` it is what a task left, which stays as it was.
 new_self <- function(fetch, artifacts = character(), parameters = character(), frames = list(),
-                     where = "this task") {
+                     where = "this task", is_past = FALSE) {
   id <- register_state(where, list(
     fetch = fetch,
     parameters = parameters,
+    is_past = is_past,
     frames = frames,
     items = list(),
     inherited = artifacts,
@@ -81,7 +82,7 @@ get_artifact <- function(state, name) {
 }
 
 set_artifact <- function(state, name, value) {
-  if (name %in% state$parameters) abort_read_only(name, "is a parameter")
+  check_assignable(state, name)
   state$assigned <- union(state$assigned, name)
   assign(name, value, envir = state$values)
 }
@@ -201,7 +202,7 @@ write_self <- function(self, name, value, call = parent.frame(2)) {
     )
   }
   state <- state_of(self)
-  if (name %in% state$parameters) abort_read_only(name, "is a parameter", call = call)
+  check_assignable(state, name, call = call)
   if (!exists(name, envir = self, inherits = FALSE)) bind_artifact(self, name)
   set_artifact(state, name, value)
   self
@@ -250,6 +251,13 @@ abort_no_artifact <- function(name, known, where, call = rlang::caller_env()) {
     ),
     class = "artifact_not_found", name = name, available = known, call = call
   )
+}
+
+check_assignable <- function(state, name, call = rlang::caller_env()) {
+  if (name %in% state$parameters) abort_read_only(name, "is a parameter", call = call)
+  if (state$is_past && name %in% state$inherited) {
+    abort_read_only(name, "is as the task left it", call = call)
+  }
 }
 
 abort_read_only <- function(name, because, call = rlang::caller_env()) {

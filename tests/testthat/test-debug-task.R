@@ -70,6 +70,7 @@ test_that("what the task left is apart from what it began with, and read-only", 
   expect_identical(entered$wrote$x, 2)
   expect_identical(names(entered$wrote), c("x", "y"))
   expect_error(entered$wrote$x <- 5, class = "metaflow_read_only")
+  expect_snapshot(entered$wrote)
 })
 
 test_that("a name that the object has not is an error that lists those it has", {

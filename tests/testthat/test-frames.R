@@ -29,6 +29,14 @@ test_that("an argument that was not evaluated stays so", {
   expect_snapshot(kept_of(env)$x)
 })
 
+test_that("a step that fails before it looks at its `self` has it all the same", {
+  flow <- flow_with(global(function(me) stop("at once")), next_step = "end") %>%
+    step(step = "end")
+  kept <- decode_artifact(c(run_step(flow, "start")$result$kept, offset = 36))
+
+  expect_identical(kept[[1]]$variables$me, stand_in("self"))
+})
+
 test_that("secrets are left out, wherever they have a name", {
   env <- list2env(list(
     db_password = "p1", API_KEY = "p2", `auth.token` = "p3", monkey = "banana", keys = 1:2,
