@@ -6,7 +6,7 @@ import pytest
 
 COMMANDS = {
     "unknown command": ["no_functions.R", "rum"],
-    "unknown command of stock Metaflow": ["no_functions.R", "spin", "start"],
+    "unknown command of stock Metaflow": ["no_functions.R", "airflow", "create"],
     "unknown option": ["no_functions.R", "run", "--max-worker", "2"],
     "option before a wrong command": ["no_functions.R", "--quiet", "dmup"],
     "option without a value": ["no_functions.R", "run", "--tag"],
@@ -26,7 +26,7 @@ COMMANDS = {
 
 SAYS = {
     "unknown command": "'run'",
-    "unknown command of stock Metaflow": "No such command 'spin'",
+    "unknown command of stock Metaflow": "No such command 'airflow'",
     "unknown option": "--max-workers",
     "option before a wrong command": "'dump'",
     "option without a value": "--tag",
