@@ -4,19 +4,22 @@
 # directory, random stream, standard output and standard error; `src/fork.c` does what R cannot.
 
 # Serves requests to fork on a socket until the core closes it. First it says what would make a
-# forked task behave otherwise than a fresh process. `own` names environment variables that are for
-# this process alone.
+# forked task behave otherwise than a fresh process: at once if there is anything, for then none may
+# be wanted, else when nothing can end this process any more before it forks. `own` names environment
+# variables that are for this process alone.
 zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
   Sys.unsetenv(own)
   the$payload <- load_payload(payload)
   hazards <- paste(fork_hazards(control_fd), collapse = "; ")
-  .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
+  say_ready <- function() .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
+  if (nzchar(hazards)) say_ready()
   warm_up()
   share_memory()
   # Each child makes its own: tempdir(check = TRUE) does where the one that it knows is not there.
   unlink(tempdir(), recursive = TRUE)
+  if (!nzchar(hazards)) say_ready()
   descriptors <- .Call(mf_serve_forks, control_fd)
   if (is.null(descriptors)) .Call(mf_exit, 0L)
   tempdir(check = TRUE)

@@ -78,7 +78,11 @@ def talk(channel: Channel) -> dict[str, Callable[..., Any]]:
 
 def serve_forks(control: socket.socket) -> Channel:
     """Serve requests to fork; returns in each fork, with its channel."""
-    run("zygote.py", ready=lambda hazards="": control.send(b"ready " + hazards.encode()))
+    run(
+        "zygote.py",
+        ready=lambda hazards="": control.send(b"ready " + hazards.encode()),
+        wait_request=lambda: select.select([control], [], []),
+    )
     woken, wake = os.pipe()
     os.set_blocking(woken, False)
     os.set_blocking(wake, False)

@@ -175,6 +175,24 @@ def test_when_the_zygote_has_died_auto_goes_on_with_processes(workshop):
     ]
 
 
+def test_what_a_zygote_printed_at_its_death_is_told(workshop):
+    dies = """
+        os.write(2, b"Loading required package")
+        ready()
+        wait_request()
+        os.write(2, b" *** caught segfault ***\\nR is aborting now ...")
+        os._exit(1)
+    """
+    launcher, told = workshop.launcher(_SAYS_PARENT, zygote=dies, isolation="fork"), Told()
+
+    launcher.start(told)
+
+    assert workshop.wait(told).end.fault == (
+        "The process that tasks are forked from has ended."
+        " *** caught segfault *** R is aborting now ..."
+    )
+
+
 def test_a_worker_asked_of_a_dead_zygote_ends_after_start_has_returned(workshop):
     launcher, told = workshop.launcher(_SAYS_PARENT, isolation="fork"), Told()
     zygote = _run(workshop, launcher).messages[0]["pid"]

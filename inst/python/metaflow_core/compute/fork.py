@@ -86,6 +86,8 @@ class Zygote:
         self._workers: dict[int, ForkedWorker] = {}
         self._requests: deque[tuple[int, WorkerEnds]] = deque()
         self._last_id = 0
+        #: How much it has printed while it loaded the flow.
+        self._printed_bytes = 0
         self.is_loading = True
         #: Why it cannot fork, a sentence: it has ended; or "".
         self.problem = ""
@@ -106,8 +108,10 @@ class Zygote:
 
     def close(self) -> None:
         """End it and all that it forked, and wait until they have ended."""
-        if self.problem:
-            return
+        if not self.problem:
+            self._end()
+
+    def _end(self) -> None:
         self._cancel_timeout()
         for worker in list(self._workers.values()):
             worker.kill()
@@ -116,7 +120,7 @@ class Zygote:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.is_loading = False
-        self.problem = _HAS_ENDED
+        self.problem = " ".join([_HAS_ENDED, *self._log_tail().splitlines()])
         self._tell_lost()
 
     def _read_ready(self) -> None:
@@ -125,10 +129,11 @@ class Zygote:
         if said is None:
             return
         if not said.startswith(_READY):
-            self.close()
-            self._give_up(self._log_tail())
+            self._end()
+            self._give_up(self._log_tail() or f"R ended with status {self._process.returncode}.")
             return
         self._cancel_timeout()
+        self._printed_bytes = self._log.stat().st_size
         self.hazards = said[len(_READY) :].decode("utf-8", "replace")
         self.is_loading = False
         self._loop.forget(self._control.fileno())
@@ -136,7 +141,7 @@ class Zygote:
         self._on_loaded()
 
     def _end_late(self) -> None:
-        self.close()
+        self._end()
         self._give_up(f"It took longer than {_STARTUP_S:g} seconds.")
 
     def _give_up(self, why: str) -> None:
@@ -165,7 +170,7 @@ class Zygote:
     def _read_answers(self) -> None:
         while (said := _receive(self._control, _ANSWER.size)) is not None:
             if len(said) != _ANSWER.size:
-                self.close()  # it ended by itself: its forks end with it
+                self._end()  # it ended by itself: its forks end with it
                 return
             self._take(_ANSWER.unpack(said))
 
@@ -181,7 +186,7 @@ class Zygote:
 
     def _tell_lost(self) -> None:
         for worker in list(self._workers.values()):
-            worker.ended(Exit(None, None, _HAS_ENDED))
+            worker.ended(Exit(None, None, self.problem))
         self._workers.clear()
         for _, ends in self._requests:
             ends.close()
@@ -193,8 +198,9 @@ class Zygote:
             end.close()
 
     def _log_tail(self) -> str:
-        printed = self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
-        return printed or f"R ended with status {self._process.returncode}."
+        """The end of what it printed; once it has loaded the flow, of what it printed since."""
+        printed = self._log.read_bytes()[self._printed_bytes :]
+        return printed[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
 
 
 def _receive(end: socket.socket, most_bytes: int) -> bytes | None:
