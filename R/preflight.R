@@ -18,12 +18,17 @@ preflight <- function(flow, script = script_functions(), sends = FALSE) {
   found <- quietly({
     known <- new.env(parent = emptyenv())
     looks <- lapply(steps, function(step) {
-      look_at(step$fun, step$label, script, known, self = names(formals(step$fun))[1] %||% "")
+      arguments <- c(names(formals(step$fun)), "", "")
+      look_at(
+        step$fun, step$label, script, known,
+        self = arguments[[1]], inputs = if (step$is_join) arguments[[2]] else ""
+      )
     })
     names(looks) <- vapply(steps, function(step) step$name, "")
     c(
       quietly(unknown_functions(looks, script, known)),
-      quietly(unknown_artifacts(flow, looks))
+      quietly(unknown_artifacts(flow, looks)),
+      quietly(unknown_inputs(flow, looks))
     )
   })
   c(found, if (sends) quietly(unsendable(steps)))
@@ -128,6 +133,34 @@ unknown_artifacts <- function(flow, looks) {
   found
 }
 
+# What a join asks its inputs for, and none of them can have.
+unknown_inputs <- function(flow, looks) {
+  steps <- flow$steps
+  names(steps) <- vapply(steps, function(step) step$name, "")
+  parameters <- vapply(flow$parameters, function(parameter) parameter$name, "")
+  after <- artifacts_after(steps, looks)
+  found <- list()
+  for (step in names(looks)) {
+    before <- Filter(function(name) step %in% steps[[name]]$next_steps, names(steps))
+    reads <- looks[[step]]$input_reads
+    for (read in reads[!duplicated(lapply(reads, `[`, c("name", "from")))]) {
+      from <- if (nzchar(read$from)) intersect(read$from, before) else before
+      has <- c(parameters, foreach_names, unlist(after[from]))
+      if (read$is_step) has <- before
+      if (!length(from) || anything %in% has || read$name %in% has) next
+      found[[length(found) + 1]] <- warn(step, "unknown_artifact", read, sprintf(
+        if (read$is_step) {
+          "step `%s` reads `inputs$%s`, and no step of that name leads to it%s"
+        } else {
+          "step `%s` asks its inputs for `%s`, which no step before it writes%s"
+        },
+        step, read$name, near(read$name, has)
+      ))
+    }
+  }
+  found
+}
+
 # Stands for artifacts whose names cannot be known.
 anything <- "*"
 
@@ -177,10 +210,12 @@ near <- function(name, known, most = Inf) {
 # `calls` and `reads` (lists with `name`, `file`, `line`), `writes` (names of artifacts), `names`
 # (all that it names), `locals` (names that it assigns), `global` (those of `<<-`), and whether it
 # `is_dynamic` (makes or attaches things by names that only running it tells), `shares_self`
-# (hands `self` on, or assigns by computed names), `merges`.
+# (hands `self` on, or assigns by computed names), `merges`; and `input_reads`, what it asks its
+# inputs for: like `reads`, with the step that it is asked `from`, or "", or `is_step`.
 #
-# `known` keeps the looks of helpers; `self` is the name of the argument that is the task's `self`.
-look_at <- function(fun, label, script, known, helper = "", self = "") {
+# `known` keeps the looks of helpers; `self` and `inputs` are the names of the arguments that are
+# the task's.
+look_at <- function(fun, label, script, known, helper = "", self = "", inputs = "") {
   if (nzchar(helper) && identical(known[[helper]]$fun, fun)) return(known[[helper]])
   source <- function_source(with_source(fun, label, script))
   code <- with_source(fun, label, script)
@@ -188,10 +223,15 @@ look_at <- function(fun, label, script, known, helper = "", self = "") {
     fun = fun, env = environment(fun), helper = helper,
     calls = list(), reads = list(), writes = character(), names = character(),
     locals = local_names(fun), global = character(),
-    is_dynamic = FALSE, shares_self = FALSE, merges = FALSE,
+    is_dynamic = FALSE, shares_self = FALSE, merges = FALSE, input_reads = list(),
     captures = any(capturing %in% all.names(body(fun)))
   ), parent = emptyenv())
-  at <- list(self = self, calls = TRUE, reads = TRUE, file = source$file, line = source$line)
+  # Assigned to, or an argument of another function, it may be anything.
+  if (inputs %in% vapply(assignment_targets(body(fun)), deparse1, "")) inputs <- ""
+  at <- list(
+    self = self, inputs = inputs, calls = TRUE, reads = TRUE,
+    file = source$file, line = source$line
+  )
   for (default in Filter(is.call, as.list(formals(code)))) read_code(default, at, look)
   read_code(body(code), at, look)
   if (nzchar(helper)) known[[helper]] <- look
@@ -285,6 +325,7 @@ read_function <- function(code, at, look) {
 # `self$x`, `self[["x"]]` and the parts of anything else.
 read_part <- function(code, at, look) {
   if (!is_self(code[[2]], at)) {
+    note_input_part(code, at, look)
     if (identical(code[[1]], quote(`$`))) return(read_code(code[[2]], at, look))
     at$calls <- FALSE
     return(read_arguments(code, at, look))
@@ -295,6 +336,32 @@ read_part <- function(code, at, look) {
   } else if (at$reads) {
     look$reads[[length(look$reads) + 1]] <- list(name = name, file = at$file, line = at$line)
   }
+}
+
+# `inputs$step`, and the parts of it and of `inputs[[i]]`.
+note_input_part <- function(code, at, look) {
+  name <- part_name(code)
+  whole <- code[[2]]
+  if (is.null(name)) return(invisible())
+  if (is_inputs(whole, at)) return(note_input(name, at, look, is_step = TRUE))
+  if (!is.call(whole) || !is_part(whole) || !is_inputs(whole[[2]], at)) return(invisible())
+  note_input(name, at, look, from = part_name(whole) %||% "")
+}
+
+note_input <- function(name, at, look, from = "", is_step = FALSE) {
+  if (!at$reads) return(invisible())
+  read <- list(name = name, from = from, is_step = is_step, file = at$file, line = at$line)
+  look$input_reads <- c(look$input_reads, list(read))
+}
+
+# The names that `gather_inputs()` and `merge_artifacts()` ask the inputs for, if they stand there.
+note_asked <- function(code, name, at, look) {
+  fun <- list(gather_inputs = gather_inputs, merge_artifacts = merge_artifacts)[[name]]
+  call <- as.list(match.call(fun, code))
+  if (!is_inputs(call$inputs, at)) return(invisible())
+  asked <- if (name == "gather_inputs") call$input else call$include
+  if (is.call(asked) && identical(asked[[1]], quote(c))) asked <- as.list(asked)[-1]
+  for (one in Filter(is_string, as.list(asked))) note_input(one, at, look)
 }
 
 read_assignment <- function(code, at, look, is_global) {
@@ -338,6 +405,9 @@ read_call <- function(code, head, name, at, look) {
   }
   if (name %in% defining) look$is_dynamic <- TRUE
   if (name %in% c("eval", "evalq", "source", "sys.source")) look$shares_self <- TRUE
+  if (name %in% c("gather_inputs", "merge_artifacts") && nzchar(at$inputs)) {
+    note_asked(code, name, at, look)
+  }
   if (name == "merge_artifacts") {
     look$merges <- TRUE
     return(invisible())
@@ -374,6 +444,10 @@ loaded_function <- function(package, name) {
 }
 
 is_self <- function(code, at) is.symbol(code) && identical(as.character(code), at$self)
+
+is_inputs <- function(code, at) {
+  is.symbol(code) && nzchar(at$inputs) && identical(as.character(code), at$inputs)
+}
 
 is_part <- function(code) {
   identical(code[[1]], quote(`$`)) || identical(code[[1]], quote(`[[`))

@@ -5,8 +5,8 @@
 
 # Serves requests to fork on a socket until the core closes it. First it says what would make a
 # forked task behave otherwise than a fresh process: at once if there is anything, for then none may
-# be wanted, else when nothing can end this process any more before it forks. `own` names environment
-# variables that are for this process alone.
+# be wanted, else when nothing can end this process any more before it forks. `own` names
+# environment variables that are for this process alone.
 zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)

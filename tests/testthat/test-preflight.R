@@ -306,3 +306,49 @@ test_that("the code of packages has nothing to tell", {
     expect_identical(names, character(), label = package)
   }
 })
+
+test_that("what no input of a join can have is told, and what one may have is passed over", {
+  joined <- function(join_function, a = function(self) self$of_a <- 1) {
+    flow <- metaflow("F") |>
+      parameter("alpha", default = 1) |>
+      step(step = "start", next_step = c("a", "b"), r_function = function(self) self$common <- 1) |>
+      step(step = "a", r_function = a, next_step = "j") |>
+      step(step = "b", catch(var = "problem"), next_step = "j") |>
+      step(step = "j", r_function = join_function, next_step = "end", join = TRUE) |>
+      step(step = "end")
+    messages_of(preflight(flow, list()))
+  }
+  # No models of style, as what users write may not be.
+  # nolint start
+  guilty <- list(
+    function(self, inputs) inputs$nosuch,
+    function(self, inputs) inputs$a$of_aa,
+    function(self, inputs) inputs$b$of_a,
+    function(self, inputs) inputs[["a"]][["of_aa"]],
+    function(self, inputs) for (i in 1:2) print(inputs[[i]]$of_aa$x),
+    function(self, parts) gather_inputs(parts, "of_aa"),
+    function(self, inputs) metaflow::gather_inputs(input = "of_aa", inputs),
+    function(self, inputs) merge_artifacts(self, inputs, include = c("common", "of_aa"))
+  )
+  innocent <- list(
+    function(self, inputs) inputs$a$of_a,
+    function(self, inputs) inputs$a$of_a$part$other,
+    function(self, inputs) inputs[[1]]$of_a,
+    function(self, inputs) inputs[[1]]$alpha + inputs[[2]]$index,
+    function(self, inputs) inputs$b$problem,
+    function(self, inputs) inputs[[name]]$common,
+    function(self, inputs) inputs[[1]][[name]],
+    function(self, inputs) gather_inputs(inputs, "common"),
+    function(self, inputs) gather_inputs(inputs, name),
+    function(self, inputs) merge_artifacts(self, inputs, include = c("common", name)),
+    function(self, inputs) tryCatch(inputs$a$of_aa, error = function(e) NULL),
+    function(self, inputs) { inputs <- list(a = 1); inputs$nosuch },
+    function(self, inputs) lapply(list(), function(inputs) inputs$nosuch),
+    function(self, inputs) lapply(inputs, function(input) input$nosuch)
+  )
+  # nolint end
+  for (fun in guilty) expect_length(joined(fun), 1)
+  for (fun in innocent) expect_length(joined(fun), 0)
+  expect_length(joined(guilty[[2]], a = function(self) assign_somehow(self)), 1)
+  expect_snapshot(for (i in c(1, 2, 6)) cat(joined(guilty[[i]]), sep = "\n"))
+})
