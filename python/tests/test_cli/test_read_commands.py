@@ -198,6 +198,30 @@ def test_following_a_task_that_has_ended_shows_it_once(look):
     assert terminal(FLOW, "logs", run_id).out.splitlines()[-len(plain.splitlines()) :]
 
 
+@pytest.mark.parametrize("what", ["join", "join/9"])
+def test_what_has_not_started_is_waited_for_until_ctrl_c(terminal, monkeypatch, what):
+    def interrupted(_seconds):
+        raise KeyboardInterrupt
+
+    def start(step):
+        _start(step)
+        spec = f"{step.task['current']['run_id']}/{what}"
+        followed.append(terminal(FLOW, "logs", spec, "--follow"))
+
+    monkeypatch.setattr("time.sleep", interrupted)
+    terminal.functions, followed = {"start": start}, []
+    terminal(FLOW, "run")
+
+    assert [(answer.exit_code, answer.out) for answer in followed] == [(130, "")]
+
+
+def test_what_will_never_start_is_not_waited_for(look):
+    terminal, run_id = look
+
+    with pytest.raises(NotFound):
+        terminal(FLOW, "logs", f"{run_id}/join", "--follow")
+
+
 def test_lines_of_a_log_as_json(look):
     terminal, run_id = look
     rows = json.loads(

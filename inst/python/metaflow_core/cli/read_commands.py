@@ -6,7 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from metaflow_core.cli.invocation import flow_name
 from metaflow_core.cli.table import duration_text, size_text, table, terminal_width, text, time_text
 from metaflow_core.client import describe
 from metaflow_core.client.diff import diff_runs
-from metaflow_core.errors import FlowNotFound, InvalidPathspec
+from metaflow_core.errors import FlowNotFound, InvalidPathspec, NotFound, StepNotFound, TaskNotFound
 from metaflow_core.model.flow import PARAMETERS
 from metaflow_core.model.pathspec import Pathspec
 
@@ -261,7 +261,8 @@ def _logs(ctx: click.Context, /, pathspec: str, **options: Any) -> None:
         run = describe.resolved(str(Pathspec(spec.flow, spec.run)))
         shown.tasks = lambda: describe.tasks(pathspec=f"{run}/{PARAMETERS}")["pathspec"]
     else:
-        shown.tasks = lambda: list(_tasks(ctx, str(spec)))
+        tasks = _awaited_tasks if options["follow"] else _tasks
+        shown.tasks = lambda: list(tasks(ctx, str(spec)))
     # More tasks may come to a step that is followed.
     is_one = options["build"] or spec.level == "task"
     several = not is_one and (options["follow"] or len(shown.tasks()) > 1)
@@ -315,10 +316,20 @@ class _Shown:
 def _goes_on(pathspec: str) -> bool:
     """Whether there may be more to come from a task, a step or a run."""
     spec = Pathspec.parse(describe.resolved(pathspec))
-    run = client.Run(str(Pathspec(spec.flow, spec.run)))
     if spec.level == "task":
-        return client.Task(str(spec)).status == "running"
-    return run.status == "running"
+        with suppress(NotFound):
+            return client.Task(str(spec)).status == "running"
+    return client.Run(str(Pathspec(spec.flow, spec.run))).status == "running"
+
+
+def _awaited_tasks(ctx: click.Context, given: str) -> Iterator[str]:
+    """As `_tasks`; none of a step or a task that does not exist while its run goes on."""
+    try:
+        return _tasks(ctx, given)
+    except (StepNotFound, TaskNotFound):
+        if not _goes_on(given):
+            raise
+        return iter(())
 
 
 def _print_line(line: dict[str, Any], options: dict[str, Any], *, several: bool) -> None:
