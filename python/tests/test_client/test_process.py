@@ -20,7 +20,7 @@ def test_this_process_uses_time_and_memory_and_lives():
     assert used is not None
     assert used.cpu_s > 0
     assert used.memory_bytes > 1_000_000
-    assert not process.is_gone(_heartbeat(os.getpid()))
+    assert process.is_alive(_heartbeat(os.getpid())) is True
 
 
 def test_a_process_that_has_ended_is_gone_also_before_it_is_waited_for():
@@ -29,16 +29,16 @@ def test_a_process_that_has_ended_is_gone_also_before_it_is_waited_for():
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
     assert process.usage(child.pid) is None
-    assert process.is_gone(_heartbeat(child.pid))
+    assert process.is_alive(_heartbeat(child.pid)) is False
     child.communicate()
 
 
 def test_another_process_with_the_same_id_is_not_the_one_that_sent_the_heartbeat():
-    assert process.is_gone(_heartbeat(os.getpid(), at=1_000_000.0))
+    assert process.is_alive(_heartbeat(os.getpid(), at=1_000_000.0)) is False
 
 
 def test_of_another_machine_nothing_is_known():
-    assert not process.is_gone(_heartbeat(2**22 + 1, host="elsewhere"))
+    assert process.is_alive(_heartbeat(2**22 + 1, host="elsewhere")) is None
 
 
 def test_the_process_of_a_worker_is_in_its_name():

@@ -76,7 +76,7 @@ def test_a_run_stands_as(end_task, state, failed, last, expected):
     status = standing.of_run(
         end_task=end_task,
         state=state,
-        is_gone=lambda: False,
+        is_alive=lambda: None,
         has_failed_task=lambda: failed,
         last_recorded_at=lambda: last,
         now=NOW,
@@ -127,7 +127,7 @@ def test_a_run_whose_process_died_is_lost_unless_it_has_said_how_it_ended():
         return standing.of_run(
             end_task=None,
             state={"status": status, "at": NOW - 1},
-            is_gone=lambda: True,
+            is_alive=lambda: False,
             has_failed_task=lambda: False,
             last_recorded_at=lambda: NOW,
             now=NOW,
@@ -136,3 +136,17 @@ def test_a_run_whose_process_died_is_lost_unless_it_has_said_how_it_ended():
     assert stands("running") == "lost"
     assert stands("failed") == "failed"
     assert standing.in_run("running", "lost") == "unknown"
+
+
+def test_a_silent_run_whose_process_is_there_goes_on():
+    """A task in the session has the thread that would send heartbeats."""
+    status = standing.of_run(
+        end_task=None,
+        state={"status": "running", "at": NOW - 1e4},
+        is_alive=lambda: True,
+        has_failed_task=lambda: False,
+        last_recorded_at=lambda: 0,
+        now=NOW,
+    )
+
+    assert status == "running"

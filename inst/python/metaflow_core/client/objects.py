@@ -868,7 +868,7 @@ class Run(MetaflowObject[Step]):
             status=standing.of_run(
                 end_task=end_status,
                 state=state,
-                is_gone=lambda: state is not None and process.is_gone(state),
+                is_alive=lambda: process.is_alive(state) if state else None,
                 has_failed_task=lambda: any(True for _ in self._failed_tasks()),
                 last_recorded_at=self._last_recorded_at,
                 now=time.time(),

@@ -52,8 +52,8 @@ def usage(pid: int) -> Usage | None:
     )
 
 
-def is_gone(state: Mapping[str, Any]) -> bool:
-    """Whether the process that sent a heartbeat is known to be no more.
+def is_alive(state: Mapping[str, Any]) -> bool | None:
+    """Whether the process that sent a heartbeat is still there; None if that cannot be known.
 
     It may have been on another machine; and another process may have its id by now.
 
@@ -61,9 +61,9 @@ def is_gone(state: Mapping[str, Any]) -> bool:
         state: The heartbeat: ``host pid at``.
     """
     if not is_here(state) or not _PROC.is_dir() or not isinstance(state.get("pid"), int):
-        return False
+        return None
     found = usage(state["pid"])
-    return found is None or found.started_at > state["at"] + _CLOCK_SLACK_S
+    return found is not None and found.started_at <= state["at"] + _CLOCK_SLACK_S
 
 
 def is_here(state: Mapping[str, Any]) -> bool:

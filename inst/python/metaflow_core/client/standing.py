@@ -11,7 +11,8 @@ RunStatus = Literal["running", "successful", "failed", "lost", "unknown"]
 TaskStatus = Literal["running", "successful", "caught", "failed", "unknown"]
 
 SILENT_AFTER_S = 120.0
-"""A run that sends heartbeats, and has sent none for so long, is not known to run."""
+"""A run that sends heartbeats, and has sent none for so long, is not known to run, unless its
+process can be looked at."""
 
 SILENT_WITHOUT_HEARTBEAT_S = 24 * 3600.0
 """The same for a run that sends none, as in stock Metaflow, since its last record."""
@@ -99,7 +100,7 @@ def of_run(  # noqa: PLR0913 -- one argument a thing that is asked
     *,
     end_task: TaskStatus | None,
     state: Mapping[str, Any] | None,
-    is_gone: Callable[[], bool],
+    is_alive: Callable[[], bool | None],
     has_failed_task: Callable[[], bool],
     last_recorded_at: Callable[[], float],
     now: float,
@@ -109,7 +110,8 @@ def of_run(  # noqa: PLR0913 -- one argument a thing that is asked
     Args:
         end_task: How the last step's task stands; None if the run has not reached it.
         state: The run's last heartbeat, or None if it has sent none.
-        is_gone: Asked only about a run that says it runs: whether its process is known to be dead.
+        is_alive: Asked only about a run that says it runs: whether its process is there, None if
+            that is not known. It may be and send nothing: a task in the session has its thread.
         has_failed_task: Asked only without a heartbeat: whether a task failed for good.
         last_recorded_at: Asked only without a heartbeat: when something was last recorded.
         now: The time. All times in seconds since 1970.
@@ -119,9 +121,10 @@ def of_run(  # noqa: PLR0913 -- one argument a thing that is asked
     if state is not None:
         if is_over(end_task, state):
             return "successful" if state["status"] == "successful" else "failed"
-        if is_gone():
+        alive = is_alive()
+        if alive is False:
             return "lost"
-        return "running" if now - state["at"] <= SILENT_AFTER_S else "unknown"
+        return "running" if alive or now - state["at"] <= SILENT_AFTER_S else "unknown"
     if has_failed_task():
         return "failed"
     recent = now - last_recorded_at() <= SILENT_WITHOUT_HEARTBEAT_S
