@@ -94,7 +94,7 @@ run <- function(flow = NULL, ...) {
   check_flow(flow)
   if (the$hands_over_flow) hand_over(flow)
   options <- check_run_options(list(...))
-  call <- rlang::current_env()
+  call <- environment()
   script <- script_file()
   answer <- tryCatch(
     command(flow, options, script, call),

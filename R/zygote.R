@@ -1,21 +1,23 @@
 # The process that forked tasks are copies of: it has loaded all that every task needs, and waits.
 #
-# It is started once a run. Each task is a fork of it with its own process group, temporary
-# directory, random stream, standard output and standard error; `src/fork.c` does what R cannot.
+# It is started once a run, before the core knows the flow. Each task is a fork of it with its own
+# process group, temporary directory, random stream, standard output and standard error; `src/fork.c`
+# does what R cannot.
 
-# Serves requests to fork on a socket until the core closes it. First it says what would make a
-# forked task behave otherwise than a fresh process: at once if there is anything, for then none may
-# be wanted, else when nothing can end this process any more before it forks. `own` names
-# environment variables that are for this process alone.
+# Serves requests to fork on a socket until the core closes it. First it is told that the payload is
+# there, and says what would make a forked task behave otherwise than a fresh process: at once if
+# there is anything, for then none may be wanted, else when nothing can end this process any more
+# before it forks. `own` names environment variables that are for this process alone.
 zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
   Sys.unsetenv(own)
+  warm_up()
+  await_load(control_fd)
   the$payload <- load_payload(payload)
   hazards <- paste(fork_hazards(control_fd), collapse = "; ")
   say_ready <- function() .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
   if (nzchar(hazards)) say_ready()
-  warm_up()
   share_memory()
   # Each child makes its own: tempdir(check = TRUE) does where the one that it knows is not there.
   unlink(tempdir(), recursive = TRUE)
@@ -25,6 +27,13 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   tempdir(check = TRUE)
   status <- serve_attempt(pipes(descriptors[[1]], descriptors[[2]]))
   end_fork(status)
+}
+
+# Waits until the core has written the payload; ends this process where there is none, after all.
+await_load <- function(control_fd) {
+  if (length(.Call(mf_read, control_fd, 4)) == 4) return(invisible())
+  unlink(tempdir(), recursive = TRUE)
+  .Call(mf_exit, 0L)
 }
 
 # Ends a fork as `quit()` ends a fresh worker, at a third of its cost: devices are closed,

@@ -24,8 +24,8 @@ from metaflow_core import wire
 from metaflow_core.bridge.spec import flow_from_spec
 from metaflow_core.cli.invocation import Invocation
 from metaflow_core.cli.main import main
+from metaflow_core.compute.session import RSession
 from metaflow_core.errors import MetaflowError
-from metaflow_core.runtime.start import RSession
 
 _EVENTS = {
     "open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "socket.sendmsg",

@@ -78,6 +78,8 @@ def talk(channel: Channel) -> dict[str, Callable[..., Any]]:
 
 def serve_forks(control: socket.socket) -> Channel:
     """Serve requests to fork; returns in each fork, with its channel."""
+    if not control.recv(4):
+        os._exit(0)
     run(
         "zygote.py",
         ready=lambda hazards="": control.send(b"ready " + hazards.encode()),

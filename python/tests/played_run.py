@@ -17,6 +17,7 @@ from typing import Any
 
 from metaflow_core import wire
 from metaflow_core.compute.launcher import Exit, Listener, Stream
+from metaflow_core.compute.session import RSession
 from metaflow_core.datastore.attempts import AttemptReader, FlowDatastore
 from metaflow_core.datastore.local import LocalStorage
 from metaflow_core.datastore.pickles import wrap_r
@@ -27,7 +28,7 @@ from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.runtime.console import Console
 from metaflow_core.runtime.report import RunResult
 from metaflow_core.runtime.resume import OriginRun
-from metaflow_core.runtime.start import RSession, RunOptions, RunRequest, Services, run_flow
+from metaflow_core.runtime.start import RunOptions, RunRequest, Services, run_flow
 
 SESSION = RSession("4.2.2", "0.1.0", "Rscript", ".", (), ".")
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import metaflow_core
+from metaflow_core.compute.fork import ZygoteProcess
 from metaflow_core.compute.inline import Hear, Say
 from metaflow_core.compute.launcher import Exit, Stream, Worker
 from metaflow_core.compute.local import LocalLauncher
@@ -99,18 +101,31 @@ class Workshop:
     isolation: str
     said: list[str] = field(default_factory=list)
     _launchers: list[LocalLauncher] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def launcher(
-        self, program: str, *, zygote: str = "ready()", isolation: str = "", **changed: str
-    ) -> LocalLauncher:
-        """A launcher whose workers run *program*, and whose zygote begins with *zygote*."""
-        folder = self.folder / f"r-{len(self._launchers)}"
+    def rscript(self, program: str, zygote: str = "ready()") -> Path:
+        """A stand-in for Rscript whose workers run *program*, and whose zygote begins so."""
+        folder = self.folder / f"r-{next(self._numbers)}"
         folder.mkdir()
         rscript = folder / "rscript"
         rscript.write_text(_RSCRIPT)
         rscript.chmod(0o755)
         (folder / "program.py").write_text(textwrap.dedent(program))
         (folder / "zygote.py").write_text(textwrap.dedent(zygote))
+        return rscript
+
+    def launcher(
+        self,
+        program: str,
+        *,
+        zygote: str = "ready()",
+        isolation: str = "",
+        ahead: ZygoteProcess | None = None,
+        **changed: str,
+    ) -> LocalLauncher:
+        """A launcher whose workers run *program*, and whose zygote begins with *zygote*."""
+        rscript = self.rscript(program, zygote)
+        folder = rscript.parent
         command = {
             "rscript": str(rscript),
             "working_dir": str(self.folder),
@@ -125,6 +140,7 @@ class Workshop:
             isolation=isolation or self.isolation,
             say=self.said.append,
             serve_inline=partial(_serve_inline, folder / "program.py"),
+            ahead=ahead,
         )
         self._launchers.append(launcher)
         return launcher

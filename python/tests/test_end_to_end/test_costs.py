@@ -57,3 +57,16 @@ def test_a_command_loads_only_what_it_needs(new_folder):
 
         assert loaded - sys.stdlib_module_names <= OURS | RETICULATES, command
         assert not loaded & SLOW, command
+
+
+def test_a_run_that_succeeds_does_not_load_what_tells_errors(new_folder):
+    def packages(script):
+        ended = folder.rscript(script)
+        ended.expect(0)
+        told = next(line for line in ended.out.splitlines() if line.startswith("packages: "))
+        return set(told.split()[1:])
+
+    folder = new_folder("modules.R", "bare.R")
+
+    # Newer versions of reticulate load rlang themselves.
+    assert not {"rlang", "cli"} & (packages("modules.R") - packages("bare.R"))

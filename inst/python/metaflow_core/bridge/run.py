@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import platform
+from contextlib import closing, nullcontext
 from typing import Any
 
 from metaflow_core import __version__, config
 from metaflow_core.bridge.operations import Live, operation
-from metaflow_core.bridge.spec import flow_from_spec
-from metaflow_core.cli.invocation import Invocation
-from metaflow_core.cli.main import main
-from metaflow_core.runtime.start import RSession
+from metaflow_core.cli.ahead import will_fork
+from metaflow_core.compute.ahead import start_ahead
+from metaflow_core.compute.session import RSession
 
 
 @operation("command")
@@ -35,31 +35,40 @@ def command(
     Returns:
         ``exit_code``, and for a run ``run`` (see `RunResult.as_data`).
     """
-    flow = flow_from_spec(spec)
+    asker, given = RSession(**session), options or {}
+    ahead = start_ahead(asker) if will_fork(terminal["argv"], given) else None
+    with closing(ahead) if ahead else nullcontext():
+        # Imported here because the command line takes a tenth of a second to load: R starts in it.
+        from metaflow_core.bridge.spec import flow_from_spec
+        from metaflow_core.cli.invocation import Invocation
+        from metaflow_core.cli.main import main
 
-    def evaluate_default(parameter: str) -> Any:
-        context = {
-            "flow_name": flow.name,
-            "user_name": config.user(),
-            "parameter_name": parameter,
-        }
-        return live.ask_r("default", name=parameter, context=context)
+        flow = flow_from_spec(spec)
 
-    invocation = Invocation(
-        flow=flow,
-        session=RSession(**session),
-        options=options or {},
-        emit=live.emit,
-        payload=lambda: live.ask_r("payload"),
-        evaluate_default=evaluate_default,
-        spin=lambda given, skip: live.ask_r("spin", given=given, skip_decorators=skip),
-        preflight=lambda sends: live.ask_r("preflight", sends=sends),
-        serve_inline=live.serve_inline,
-        code=lambda run: live.ask_r("code", pathspec=run),
-        **terminal,
-    )
-    result = main(invocation)
-    return {"exit_code": result.exit_code, **result.data}
+        def evaluate_default(parameter: str) -> Any:
+            context = {
+                "flow_name": flow.name,
+                "user_name": config.user(),
+                "parameter_name": parameter,
+            }
+            return live.ask_r("default", name=parameter, context=context)
+
+        invocation = Invocation(
+            flow=flow,
+            session=asker,
+            options=given,
+            emit=live.emit,
+            payload=lambda: live.ask_r("payload"),
+            evaluate_default=evaluate_default,
+            spin=lambda given, skip: live.ask_r("spin", given=given, skip_decorators=skip),
+            preflight=lambda sends: live.ask_r("preflight", sends=sends),
+            serve_inline=live.serve_inline,
+            code=lambda run: live.ask_r("code", pathspec=run),
+            ahead=ahead,
+            **terminal,
+        )
+        result = main(invocation)
+        return {"exit_code": result.exit_code, **result.data}
 
 
 @operation("version")

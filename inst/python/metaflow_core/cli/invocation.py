@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from metaflow_core.compute.ahead import Ahead
 from metaflow_core.compute.inline import ServeAttempt
+from metaflow_core.compute.session import RSession
 from metaflow_core.model.flow import Flow
 from metaflow_core.runtime.report import RunResult
-from metaflow_core.runtime.start import RSession, RunRequest, Services, run_flow
+from metaflow_core.runtime.start import RunRequest, Services, run_flow
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Invocation:
         script: How the user calls the script, such as ``"Rscript flow.R"``; "" without one.
         colour: Whether the console shows ANSI colours.
         serve_inline: Runs an attempt in the session; None if it cannot be asked.
+        ahead: What was started for a run already, or None.
         run_flow: Carries out a run.
         spin: Tries a step in R, see `runtime.scene.spin_pathspec`, with or without its decorators.
         preflight: Looks through the functions of the steps; its warnings (see `cli.preflight`).
@@ -46,6 +49,7 @@ class Invocation:
     script: str = ""
     colour: bool = False
     serve_inline: ServeAttempt | None = None
+    ahead: Ahead | None = None
     run_flow: Callable[[RunRequest, Services], RunResult] = run_flow
     spin: Callable[[str, bool], None] = lambda given, skip_decorators: None
     preflight: Callable[[bool], Sequence[Mapping[str, Any]]] = lambda sends: ()

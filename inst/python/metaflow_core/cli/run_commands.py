@@ -158,6 +158,7 @@ def _run(ctx: click.Context, /, **options: Any) -> None:
         invocation.session,
         payload,
         serve_inline=invocation.serve_inline,
+        ahead=invocation.ahead,
     )
     _finish(invocation.run_flow(request, services), invocation, services, result)
 
@@ -198,6 +199,7 @@ def _resume(ctx: click.Context, /, **options: Any) -> None:
         origin,
         options["step"],
         serve_inline=invocation.serve_inline,
+        ahead=invocation.ahead,
     )
     _finish(invocation.run_flow(request, services), invocation, services, result)
 

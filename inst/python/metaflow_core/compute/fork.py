@@ -33,46 +33,36 @@ copied, and a first garbage collection, which touches all that is shared, only a
 cells and bytes as a small task never needs."""
 
 _FORKED, _ENDED = ord("F"), ord("X")
-_READY = b"ready "
+_LOAD, _READY = b"load", b"ready "
+_LOG = "zygote.log"
+"""File for what it prints before it forks, in the folder for its temporary files."""
+
 _LOG_TAIL_BYTES = 2000
 _HAS_ENDED = "The process that tasks are forked from has ended."
 _STARTUP_S = 300.0
 """How long the zygote may take to load the flow's packages and values."""
 
 
-class Zygote:
-    """The process that forked tasks are copies of.
+class ZygoteProcess:
+    """R, on its way to be what tasks are forked from: it starts at once, and loads the flow when
+    it is told to.
 
     Args:
-        loop: Where its answers are waited for.
         command: How R is started.
         script: The R script that it runs.
         payload: What it loads before the first fork.
-        log: File for what it prints meanwhile.
-        on_loaded: Called once it can fork, or is known to be unable to.
 
     Raises:
         WorkerError: If it cannot be started.
     """
 
-    def __init__(  # noqa: PLR0913 -- each is a fact of its own about the session
-        self,
-        loop: Loop,
-        command: RCommand,
-        script: Path,
-        payload: Path,
-        log: Path,
-        *,
-        on_loaded: Callable[[], object],
-    ) -> None:
-        self._loop, self._log, self._on_loaded = loop, log, on_loaded
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        #: The same socket once more: a loop waits for a descriptor in one way only.
-        self._requests_out = self._control.dup()
+    def __init__(self, command: RCommand, script: Path, payload: Path) -> None:
+        self._log = Path(command.temporary_dir) / _LOG
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # What the user has set counts, and stays.
         memory = {name: value for name, value in _MEMORY.items() if name not in os.environ}
         try:
-            with theirs, log.open("wb") as output:
+            with theirs, self._log.open("wb") as output:
                 self._process = command.spawn(
                     script,
                     [theirs.fileno(), payload, *memory],
@@ -80,9 +70,55 @@ class Zygote:
                     (output.fileno(), output.fileno()),
                     memory,
                 )
-        except WorkerError:
-            self._close_sockets()
+        except (OSError, WorkerError):
+            self.control.close()
             raise
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def load(self) -> None:
+        """Let it load the flow, whose payload is there now."""
+        # If it has ended, that is seen where its answer is read.
+        with contextlib.suppress(OSError):
+            self.control.send(_LOAD)
+
+    def end(self) -> None:
+        """End it and its group, and wait until it has ended."""
+        self.control.close()
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def printed(self) -> bytes:
+        """All that it has printed so far."""
+        return self._log.read_bytes()
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended (see `subprocess.Popen`), once `end` has seen to it; else None."""
+        return self._process.returncode
+
+
+class Zygote:
+    """The process that forked tasks are copies of.
+
+    Args:
+        loop: Where its answers are waited for.
+        process: R, which loads the flow from now on.
+        on_loaded: Called once it can fork, or is known to be unable to.
+    """
+
+    def __init__(
+        self, loop: Loop, process: ZygoteProcess, *, on_loaded: Callable[[], object]
+    ) -> None:
+        self._loop, self._process, self._on_loaded = loop, process, on_loaded
+        self._control = process.control
+        #: The same socket once more: a loop waits for a descriptor in one way only.
+        self._requests_out = self._control.dup()
         self._workers: dict[int, ForkedWorker] = {}
         self._requests: deque[tuple[int, WorkerEnds]] = deque()
         self._last_id = 0
@@ -93,6 +129,7 @@ class Zygote:
         self.problem = ""
         #: What would make a forked task behave otherwise than a fresh process, once it is known.
         self.hazards = ""
+        process.load()
         for end in (self._control, self._requests_out):
             end.setblocking(False)
         loop.on_readable(self._control.fileno(), self._read_ready)
@@ -116,9 +153,7 @@ class Zygote:
         for worker in list(self._workers.values()):
             worker.kill()
         self._close_sockets()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.end()
         self.is_loading = False
         self.problem = " ".join([_HAS_ENDED, *self._log_tail().splitlines()])
         self._tell_lost()
@@ -133,7 +168,7 @@ class Zygote:
             self._give_up(self._log_tail() or f"R ended with status {self._process.returncode}.")
             return
         self._cancel_timeout()
-        self._printed_bytes = self._log.stat().st_size
+        self._printed_bytes = len(self._process.printed())
         self.hazards = said[len(_READY) :].decode("utf-8", "replace")
         self.is_loading = False
         self._loop.forget(self._control.fileno())
@@ -199,7 +234,7 @@ class Zygote:
 
     def _log_tail(self) -> str:
         """The end of what it printed; once it has loaded the flow, of what it printed since."""
-        printed = self._log.read_bytes()[self._printed_bytes :]
+        printed = self._process.printed()[self._printed_bytes :]
         return printed[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from metaflow_core.compute.fork import ForkLauncher, Zygote
+from metaflow_core.compute.fork import ForkLauncher, Zygote, ZygoteProcess
 from metaflow_core.compute.inline import InlineLauncher, ServeAttempt
 from metaflow_core.compute.launcher import Listener, Worker
 from metaflow_core.compute.loop import Loop
@@ -38,6 +38,7 @@ class LocalLauncher:
         isolation: How tasks are kept apart that ask for nothing else.
         say: Tells the user why tasks are not forked.
         serve_inline: Runs one attempt in the session; None where there is no session.
+        ahead: A zygote that has been started already, or None; its end is its owner's business.
     """
 
     def __init__(  # noqa: PLR0913 -- each is a fact of its own about the session
@@ -50,16 +51,15 @@ class LocalLauncher:
         isolation: str,
         say: Callable[[str], None],
         serve_inline: ServeAttempt | None = None,
+        ahead: ZygoteProcess | None = None,
     ) -> None:
         self._loop, self._isolation, self._say = loop, isolation, say
-        log = Path(command.temporary_dir) / "zygote.log"
         self._process = ProcessLauncher(loop, command, scripts / "worker.R")
         self._fork = ForkLauncher(
-            loop,
-            lambda: Zygote(
-                loop, command, scripts / "zygote.R", payload, log, on_loaded=self._start_waiting
-            ),
+            loop, lambda: Zygote(loop, self._take_zygote(), on_loaded=self._start_waiting)
         )
+        self._ahead = ahead
+        self._start_zygote = partial(ZygoteProcess, command, scripts / "zygote.R", payload)
         self._inline = InlineLauncher(loop, serve_inline) if serve_inline else None
         self._auto: ProcessLauncher | ForkLauncher | None = None if CAN_FORK else self._process
         #: Workers that start when the zygote has loaded the flow.
@@ -94,6 +94,11 @@ class LocalLauncher:
         for launcher in (self._inline, self._fork, self._process):
             if launcher is not None:
                 launcher.close()
+
+    def _take_zygote(self) -> ZygoteProcess:
+        """The one that was started ahead, or once it is used up, another."""
+        ahead, self._ahead = self._ahead, None
+        return ahead or self._start_zygote()
 
     def _needs_zygote(self, way: str) -> bool:
         return way == "fork" or (way == "auto" and self._auto is not self._process)

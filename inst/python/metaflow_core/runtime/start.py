@@ -5,25 +5,25 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from metaflow_core import __version__, config
+from metaflow_core.compute.ahead import PAYLOAD, Ahead, make_run_folder
 from metaflow_core.compute.inline import Hear, Say, ServeAttempt
 from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.local import LocalLauncher
 from metaflow_core.compute.loop import Loop
-from metaflow_core.compute.process import RCommand
+from metaflow_core.compute.session import RSession
 from metaflow_core.datastore import pickles
 from metaflow_core.datastore.attempts import AttemptWriter, FlowDatastore
 from metaflow_core.decorators.base import TaskPolicy
 from metaflow_core.decorators.project import project_of
 from metaflow_core.decorators.registry import check_decorators, policy_of
 from metaflow_core.errors import InvalidFlow
-from metaflow_core.files import make_temporary_folder, telling
+from metaflow_core.files import telling
 from metaflow_core.metadata.provider import (
     ArtifactRecord,
     Identity,
@@ -45,30 +45,6 @@ from metaflow_core.runtime.runtime import Runtime
 from metaflow_core.runtime.tasks import FLOW_NAME, FinishedTask, Place, Stored
 from metaflow_core.scheduler.events import FinishRun, Limits, StepPolicy
 from metaflow_core.scheduler.scheduler import Scheduler
-
-PAYLOAD = "payload"
-"""File in a run's own folder: what workers need of the flow, R's own business."""
-
-
-@dataclass(frozen=True)
-class RSession:
-    """What workers need to know of the R session that started the run.
-
-    Args:
-        version: R's version, such as ``"4.2.2"``.
-        package_version: Version of the R package.
-        rscript: Path of the `Rscript` program.
-        scripts: Folder of the scripts that workers run.
-        libraries: Library paths.
-        working_dir: Working directory.
-    """
-
-    version: str
-    package_version: str
-    rscript: str
-    scripts: str
-    libraries: Sequence[str]
-    working_dir: str
 
 
 @dataclass(frozen=True)
@@ -109,6 +85,7 @@ class RunRequest:
         origin: The run to resume, or None.
         from_step: Step to resume from, or None for what failed.
         serve_inline: Runs an attempt in the session; None if it cannot be asked.
+        ahead: What was started for it already, or None; ended by who started it.
     """
 
     flow: Flow
@@ -119,6 +96,7 @@ class RunRequest:
     origin: OriginRun | None = None
     from_step: str | None = None
     serve_inline: ServeAttempt | None = None
+    ahead: Ahead | None = None
 
 
 @dataclass(frozen=True)
@@ -165,14 +143,13 @@ def local_launcher(loop: Loop, request: RunRequest, console: Console, temporary:
     session = request.session
     return LocalLauncher(
         loop,
-        command=RCommand(
-            session.rscript, tuple(session.libraries), session.working_dir, str(temporary)
-        ),
+        command=session.command(temporary),
         scripts=Path(session.scripts),
         payload=temporary / PAYLOAD,
         isolation=request.options.isolation,
         say=console.line,
         serve_inline=request.serve_inline,
+        ahead=request.ahead.zygote if request.ahead else None,
     )
 
 
@@ -204,7 +181,7 @@ def run_flow(
     policies = {step.name: policy_of(step) for step in flow.steps.values()}
     limits = _limits(request.options)
     scheduler = Scheduler(flow, _step_policies(policies), limits, origin_tasks)
-    temporary = make_temporary_folder(config.get("METAFLOW_TEMPDIR") or tempfile.gettempdir())
+    temporary = request.ahead.folder if request.ahead else make_run_folder()
     loop = make_loop()
     emit = BatchedEmit(services.console.emit, loop)
     # What shows colours also knows how to erase a line.

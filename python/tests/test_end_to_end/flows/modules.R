@@ -8,3 +8,4 @@ metaflow("ModulesFlow") |>
 
 loaded <- names(reticulate::import("sys")$modules)
 cat("modules:", unique(sub("[.].*", "", loaded)), "\n")
+cat("packages:", loadedNamespaces(), "\n")

@@ -1,0 +1,3 @@
+# Tells which packages R needs to call Python.
+invisible(reticulate::import("sys"))
+cat("packages:", loadedNamespaces(), "\n")
