@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaflow_core.datastore.mflog import LogLine, format_line, merge, parse_lines
+from metaflow_core.datastore.mflog import LogLine, format_line, format_lines, merge, parse_lines
 
 AT = 1795235818.500174
 TEXT = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]))
@@ -30,6 +30,18 @@ def test_lines_come_back(texts: list[str]) -> None:
     assert [line.text for line in lines] == texts
     assert all(line.source == "task" for line in lines)
     assert [line.at for line in lines] == pytest.approx([AT + i for i in range(len(texts))])
+
+
+@given(st.lists(TEXT, max_size=20), st.integers(-30, 0))
+def test_each_line_of_a_block_has_its_own_time_and_id(texts: list[str], before_us: int) -> None:
+    second = int(AT) * 1_000_000
+    encoded = [text.encode() for text in texts]
+    lines = list(parse_lines(format_lines("runtime", encoded, second + before_us)))
+
+    assert [line.text for line in lines] == texts
+    assert len({line.id for line in lines}) == len(lines)
+    times = [round((line.at or 0) * 1_000_000) - second for line in lines]
+    assert times == [before_us + 2 * i for i in range(len(lines))]
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,10 @@ def writer() -> Writer:
     return Writer()
 
 
-@given(st.lists(st.binary(max_size=20), max_size=10))
+@given(st.lists(st.lists(st.sampled_from([b"\n", b"a", b"\xc3", b"\xa9"])).map(b"".join)))
 def test_lines_are_the_same_however_the_output_comes(pieces):
     screen, writer = Screen(), Writer()
-    log = TaskLog(screen.console, writer, "153/a/2")
+    log = TaskLog(screen.console, writer, "153/a/2 (pid 7)")
 
     for piece in pieces:
         log.write("stdout", piece)
@@ -105,7 +105,8 @@ def test_lines_are_the_same_however_the_output_comes(pieces):
 
     whole = b"".join(pieces)
     assert writer.texts("stdout") == whole.removesuffix(b"\n").split(b"\n") or not whole
-    assert len(screen.printed) == len(writer.texts("stdout"))
+    shown = [line.partition("(pid 7)] ")[2] for line in screen.text.split("\n")[:-1]]
+    assert shown == [line.decode("utf-8", "replace") for line in writer.texts("stdout")]
 
 
 def test_the_streams_do_not_mix(writer):

@@ -15,6 +15,9 @@ Emit = Callable[[str, str], None]
 _BATCH_S = 0.05
 """How long a line may wait to be printed."""
 
+_BATCH_CHARS = 1 << 18
+"""More text than this does not wait: a task that prints a lot is read as fast as it is shown."""
+
 _COLOURS = {"time": "35", "head": "32", "error": "31", "": "39"}
 
 
@@ -36,6 +39,7 @@ class BatchedEmit:
     def __init__(self, emit: Emit, loop: Loop) -> None:
         self._emit, self._loop = emit, loop
         self._texts: list[str] = []
+        self._chars = 0
         self._stream = "stdout"
         self._status = self._shown = ""
 
@@ -47,6 +51,9 @@ class BatchedEmit:
         if not self._texts:
             self._loop.call_later(_BATCH_S, self.flush)
         self._texts.append(text)
+        self._chars += len(text)
+        if self._chars > _BATCH_CHARS:
+            self.flush()
 
     def status(self, text: str) -> None:
         """Show *text* below all other, from the next flush on; "" shows nothing."""
@@ -55,7 +62,7 @@ class BatchedEmit:
 
     def flush(self) -> None:
         """Hand on what there is."""
-        texts, self._texts = self._texts, []
+        texts, self._texts, self._chars = self._texts, [], 0
         if texts or self._status != self._shown:
             erase = _ERASE if self._shown else ""
             self._emit("".join([erase, *texts, self._status]), self._stream)
@@ -90,9 +97,10 @@ class Console:
             return
         self._stamped(text, prefix, "error" if error else "")
 
-    def output(self, text: str, prefix: str) -> None:
-        """A line that a task printed; printed even if the run is quiet."""
-        self._stamped(text, prefix, "")
+    def output(self, lines: str, prefix: str) -> None:
+        """Lines that a task printed together; printed even if the run is quiet."""
+        head = self._head(prefix)
+        self.emit(head + lines.replace("\n", "\n" + head) + "\n", "stdout")
 
     def note(self, text: str) -> None:
         """A line without the time."""
@@ -100,9 +108,12 @@ class Console:
             self.emit(text + "\n", "stdout")
 
     def _stamped(self, text: str, prefix: str, kind: str) -> None:
-        stamp = self._paint(_now(), "time")
+        self.emit(f"{self._head(prefix)}{self._paint(text, kind)}\n", "stdout")
+
+    def _head(self, prefix: str) -> str:
+        """What stands before a line: the time and, for a task, which one."""
         head = self._paint(f"[{prefix}] ", "head") if prefix else ""
-        self.emit(f"{stamp} {head}{self._paint(text, kind)}\n", "stdout")
+        return f"{self._paint(_now(), 'time')} {head}"
 
     def _paint(self, text: str, kind: str) -> str:
         colour = _COLOURS[kind]

@@ -13,9 +13,6 @@ from metaflow_core.runtime.console import Console
 _LONGEST_LINE_BYTES = 1 << 16
 """Output without a line end is cut here, so that it is shown and does not pile up."""
 
-_TICK_S = 2e-6
-"""Stock Metaflow sorts the lines of one microsecond by their text, so there is one line in each."""
-
 
 class TaskLog:
     """Cuts an attempt's output into lines, prints them and stores them.
@@ -31,16 +28,17 @@ class TaskLog:
         self._partial: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
         self._is_shown = False
         self._is_broken = False
-        self._last_time = 0.0
+        self._next_us = 0
 
     def write(self, stream: Stream, data: bytes, *, is_shown: bool = False) -> None:
         """Add output of the task; what *is_shown* already is stored only."""
         self._is_shown = is_shown
-        *lines, rest = (self._partial[stream] + data).split(b"\n")
+        lines, end, rest = (self._partial[stream] + data).rpartition(b"\n")
         if len(rest) > _LONGEST_LINE_BYTES:
-            lines, rest = [*lines, rest], b""
+            lines, end, rest = lines + end + rest, b"\n", b""
         self._partial[stream] = rest
-        self._keep(stream, lines)
+        if end:
+            self._keep(stream, lines)
 
     def say(self, text: str, *, error: bool = False) -> None:
         """Add a line of the runtime's own; an error is kept in the store, too."""
@@ -57,25 +55,23 @@ class TaskLog:
         for stream, rest in self._partial.items():
             if rest:
                 self._partial[stream] = b""
-                self._keep(stream, [rest])
+                self._keep(stream, rest)
 
-    def _keep(self, stream: Stream, lines: list[bytes]) -> None:
-        for line in () if self._is_shown else lines:
-            self._console.output(line.decode("utf-8", "replace"), self.prefix)
-        self._store(stream, lines)
+    def _keep(self, stream: Stream, lines: bytes) -> None:
+        """Show and store lines that came together, without the end of the last."""
+        if not self._is_shown:
+            self._console.output(lines.decode("utf-8", "replace"), self.prefix)
+        self._store(stream, lines.split(b"\n"))
 
     def _store(self, stream: Stream, lines: list[bytes]) -> None:
         if not lines or self._is_broken:
             return
-        texts = (line.decode("utf-8", "surrogateescape") for line in lines)
-        data = b"".join(mflog.format_line(mflog.RUNTIME, text, self._next_time()) for text in texts)
+        at_us = max(time.time_ns() // 1000, self._next_us)
+        self._next_us = at_us + mflog.TICK_US * len(lines)
+        data = mflog.format_lines(mflog.RUNTIME, lines, at_us)
         try:
             self._writer.append_log(mflog.RUNTIME, stream, data)
         except StoreError as error:
             # The task goes on without its log; said once.
             self._is_broken = True
             self._console.line(f"The log cannot be stored: {error}", prefix=self.prefix, error=True)
-
-    def _next_time(self) -> float:
-        self._last_time = max(time.time(), self._last_time + _TICK_S)
-        return self._last_time
