@@ -49,11 +49,22 @@ attempt_inline <- function(task, channel, log) {
 # What the steps need, as `load_payload()` returns it, but of this session: its helpers are here,
 # and a function is the very object that `debug()` or a breakpoint has marked.
 inline_payload <- function(flow, script = script_functions()) {
+  give_helpers_source(script)
   steps <- lapply(flow$steps, function(step) {
     list(label = step$label, cases = step$cases, fun = session_function(step, script))
   })
   names(steps) <- vapply(flow$steps, function(step) step$name, "")
   list(flow = flow$name, steps = steps)
+}
+
+# Gives the functions that a script has made in this session their lines, as those that travel have
+# them; one that is being debugged stays the object that was marked.
+give_helpers_source <- function(script) {
+  for (name in setdiff(vapply(script, function(one) one$name, ""), "")) {
+    fun <- get0(name, globalenv(), mode = "function", inherits = FALSE)
+    if (is.null(fun) || isdebugged(fun) || knows_source(fun)) next
+    assign(name, with_source(fun, name, script), envir = globalenv())
+  }
 }
 
 # The function of a step; as it is now, if `trace()` or an editor has put breakpoints into it since

@@ -72,6 +72,10 @@ def failed(folder):
     return folder.rscript("inline_failures.R", "run", "--inline")
 
 
+def test_an_error_tells_the_line_in_a_helper(failed):
+    assert "at inline_failures.R:6 in broken(1)" in failed.err
+
+
 def test_an_interrupted_task_ends_the_run(failed):
     failed.expect(130)
 
