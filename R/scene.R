@@ -73,7 +73,8 @@ step_of <- function(flow, name, call) {
       class = "unknown_step", call = call
     )
   }
-  flow$steps[[match(name, known)]]
+  # The last of that name: `flow |> step(step = name, ...)` is how a session edits it.
+  flow$steps[[max(which(known == name))]]
 }
 
 # A function that arrived with a run, and the run's helpers where it finds them before anything in

@@ -5,9 +5,9 @@
 #' while a step is being written. On the command line it is `Rscript flow.R spin fit`.
 #'
 #' @param flow A flow, see [metaflow()].
-#' @param step `[character(1)]` The step. Its inputs are those of the task that failed in the last
-#'   run that has come to this step, or of its first task there. If no run has come to it, what the
-#'   step before it left in the last run.
+#' @param step `[character(1)]` The step; where the flow was given it again, as it was given last.
+#'   Its inputs are those of the task that failed in the last run that has come to this step, or of
+#'   its first task there. If no run has come to it, what the step before it left in the last run.
 #' @param pathspec `[character(1)]` The task whose inputs to take, in place of `step`.
 #' @param skip_decorators `[logical(1)]` Whether to leave out the step's environment variables.
 #'

@@ -22,3 +22,11 @@ test_that("in a session, a step is tried as it is now, with the inputs of then",
   expect_identical(rerun$y, 2)
   expect_snapshot(rerun)
 })
+
+test_that("a step that was given again is tried as it was given last", {
+  flow <- metaflow("TestFlow") %>%
+    step(step = "fit", r_function = function(self) "older") %>%
+    step(step = "fit", r_function = function(self) "newer")
+
+  expect_identical(step_of(flow, "fit", NULL)$fun(NULL), "newer")
+})

@@ -101,6 +101,15 @@ class TestAnEnteredTask:
         assert list(rerun.expect_success().values[0]) == ["text/plain"]
         assert "1 new; nothing is stored" in rerun.text
 
+    def test_is_tried_with_the_flow_as_it_is_now(self, notebook, entered):
+        spun = notebook.cell(
+            "changed <- step(halves, step = 'halve', next_step = 'total',\n"
+            "  r_function = function(self) self$half <- nchar(self$input))\n"
+            "spin(changed, 'halve')"
+        ).expect_success()
+
+        assert "half  new      the integer 3" in spun.text
+
     def test_fails_here_too(self, notebook, entered):
         assert "fails here too" in notebook.cell("rerun_task()").error
 

@@ -108,6 +108,34 @@ class TestAFailedRun:
         r.type("c")
         assert "<entered task HalvesFlow/" in r.type("task")
 
+    def test_leaves_the_session_as_it_was_if_the_browser_is_quit(self, r, failed):
+        facts = "cat(getwd(), sink.number(), search(), '\\n')"
+        before = r.type(facts)
+        r.type('debug_task(mode = "browser")', BROWSER)
+        r.type("Q")
+
+        assert r.type(facts) == before
+
+    def test_is_gone_through_line_by_line(self, r, failed):
+        r.type("task <- debug_task()")
+        r.type("debug(task$fun)")
+        stops = [r.type(line, BROWSER) for line in ("task$fun(task$self)", "n", "n")]
+        r.type("Q")
+
+        assert "debug at halves.R#11" in stops[0]
+        assert "debug at halves.R#12" in stops[1]
+        assert "halving two\ndebug at halves.R#13" in stops[2]
+
+    def test_is_spun_with_a_browser_in_its_step(self, r, failed):
+        r.type(
+            'looks <- step(halves, step = "halve", next_step = "total", '
+            "r_function = function(self) { browser(); self$half <- nchar(self$input) })"
+        )
+        r.type('spin(looks, "halve")', BROWSER)
+        assert r.type("self$input", BROWSER).startswith('[1] "two"\n')
+
+        assert "half  new      the integer 3" in r.type("c")
+
     def test_stops_at_the_error_if_the_session_does_at_errors(self, r, failed):
         r.type("options(error = recover)")
         menu = r.type("run(halves, inline = TRUE)", SELECTION)
