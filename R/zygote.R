@@ -1,8 +1,8 @@
 # The process that forked tasks are copies of: it has loaded all that every task needs, and waits.
 #
 # It is started once a run, before the core knows the flow. Each task is a fork of it with its own
-# process group, temporary directory, random stream, standard output and standard error; `src/fork.c`
-# does what R cannot.
+# process group, temporary directory, random stream, standard output and standard error;
+# `src/fork.c` does what R cannot.
 
 # Serves requests to fork on a socket until the core closes it. First it is told that the payload is
 # there, and says what would make a forked task behave otherwise than a fresh process: at once if
