@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 from metaflow_core.errors import StoreUnavailable
@@ -332,19 +333,31 @@ class FileTree:
             )
 
 
-@contextmanager
-def telling(verb: str, path: str | Path) -> Iterator[None]:
-    """Turn an `OSError` into `StoreUnavailable`, which names what could not be done, and where."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:
-            # Not from the system: a library's own error, such as gzip's for a damaged stream.
-            raise
-        reason = os.strerror(error.errno)
-        raise StoreUnavailable(
-            f"Cannot {verb} {path}: {reason[:1].lower()}{reason[1:]}.", _HINTS.get(error.errno, "")
-        ) from error
+class telling:  # noqa: N801 -- used as `contextlib.suppress` is; a generator costs three times as much
+    """Turn an `OSError` into `StoreUnavailable`, which names what could not be done, and where.
+
+    Args:
+        verb: What is done, such as ``"read"``.
+        path: To what.
+    """
+
+    def __init__(self, verb: str, path: str | Path) -> None:
+        self._verb, self._path = verb, path
+
+    def __enter__(self) -> None:
+        """Nothing is needed before."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        # One without a number is not from the system: a library's own error, such as gzip's for a
+        # damaged stream.
+        if isinstance(error, OSError) and error.errno is not None:
+            reason = os.strerror(error.errno)
+            raise StoreUnavailable(
+                f"Cannot {self._verb} {self._path}: {reason[:1].lower()}{reason[1:]}.",
+                _HINTS.get(error.errno, ""),
+            ) from error
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:
@@ -358,8 +371,8 @@ def chunks_of(path: Path) -> Iterator[bytes]:
 def _write_all(descriptor: int, data: Buffer) -> None:
     """A single write may take only a part, such as 2 GiB."""
     view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    while (written := os.write(descriptor, view)) < len(view):
+        view = view[written:]
 
 
 def _rename_new(temporary: str, path: str) -> None:

@@ -18,8 +18,9 @@ R since 1.4 reads it), versions 2 and 3 in XDR or native little-endian binary ar
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import isfinite, isnan
 from typing import Any
 
@@ -43,6 +44,20 @@ _LONG = -1
 """In place of a length of 2^31 or more, whose upper and lower word follow."""
 _MOST_COMPACT = 10_000_000
 """Longest compact sequence that is read: damaged bytes can ask for one of any length."""
+
+_MOST_FIELDS = 32
+"""Longer lists are taken for data, whose names will not come again."""
+
+_pack_head = struct.Struct(">ii").pack
+_pack_scalar = struct.Struct(">iii").pack
+_NOTHING = struct.pack(">i", _NIL)
+_ONE_STR = _pack_head(_STR, 1)
+_TAG = _pack_head(_PAIRLIST | _HAS_TAG, _SYM)
+_READ_INT: dict[str, Callable[[memoryview, int], tuple[int]]] = {
+    order: struct.Struct(f"{order}i").unpack_from for order in "><"
+}
+"""By byte order."""
+_PLAIN_KINDS = frozenset((_LGL, _INT, _REAL, _STR, _VEC, _RAW))
 
 MAGIC = (b"X\n", b"B\n")
 """How a serialization begins, in XDR and in native binary."""
@@ -115,17 +130,16 @@ def loads(data: bytes | bytearray | memoryview) -> Plain:
 
 def _write(value: Plain, parts: list[bytes]) -> None:
     match value:
+        case str():
+            parts += [_ONE_STR, _char(value)]
         case None:
-            parts.append(struct.pack(">i", _NIL))
+            parts.append(_NOTHING)
         case bool():
-            parts.append(struct.pack(">iii", _LGL, 1, int(value)))
+            parts.append(_pack_scalar(_LGL, 1, value))
         case int() if -_INT_MAX <= value <= _INT_MAX:
-            parts.append(struct.pack(">iii", _INT, 1, value))
+            parts.append(_pack_scalar(_INT, 1, value))
         case int() | float():
             parts.append(struct.pack(">iid", _REAL, 1, value))
-        case str():
-            parts.append(struct.pack(">ii", _STR, 1))
-            parts.append(_char(value))
         case bytes() | bytearray() | memoryview():
             data = bytes(value)
             parts += [_head(_RAW, len(data)), data]
@@ -137,7 +151,8 @@ def _write(value: Plain, parts: list[bytes]) -> None:
             _write_vector(value, parts)
         case Mapping():
             _write_items(value.values(), _VEC | _HAS_ATTRIBUTES, parts)
-            _write_attributes({"names": list(value)}, parts)
+            is_record = len(value) <= _MOST_FIELDS
+            parts += (_names_of_record if is_record else _names)(tuple(value))
         case Sequence():
             _write_items(value, _VEC, parts)
         case _:
@@ -152,7 +167,7 @@ def _write_items(items: Collection[Plain], flags: int, parts: list[bytes]) -> No
 
 def _head(flags: int, length: int) -> bytes:
     if length <= _INT_MAX:
-        return struct.pack(">ii", flags, length)
+        return _pack_head(flags, length)
     return struct.pack(">iiII", flags, _LONG, length >> 32, length & 0xFFFFFFFF)
 
 
@@ -194,20 +209,32 @@ def _element(value: Any, code: int) -> bytes:
 def _write_attributes(attributes: Mapping[str, Sequence[str]], parts: list[bytes]) -> None:
     for name, values in attributes.items():
         _write_attribute(name, values, parts)
-    parts.append(struct.pack(">i", _NIL))
+    parts.append(_NOTHING)
 
 
 def _char(text: str | None) -> bytes:
     if text is None:
-        return struct.pack(">ii", _CHAR, -1)
+        return _pack_head(_CHAR, -1)
     encoded = text.encode("utf-8", "surrogateescape")
     if 0 in encoded:
         raise NotPlain("R has no text with a NUL character in it")
-    return struct.pack(">ii", _CHAR | _UTF8, len(encoded)) + encoded
+    return _pack_head(_CHAR | _UTF8, len(encoded)) + encoded
+
+
+def _names(names: tuple[str, ...]) -> list[bytes]:
+    parts: list[bytes] = []
+    _write_attributes({"names": names}, parts)
+    return parts
+
+
+@lru_cache
+def _names_of_record(names: tuple[str, ...]) -> tuple[bytes]:
+    """Messages of one kind all have the same names."""
+    return (b"".join(_names(names)),)
 
 
 def _write_attribute(name: str, values: Sequence[str], parts: list[bytes]) -> None:
-    parts += [struct.pack(">ii", _PAIRLIST | _HAS_TAG, _SYM), _char(name)]
+    parts += [_TAG, _char(name)]
     parts.append(_head(_STR, len(values)))
     for item in values:
         if not isinstance(item, str):
@@ -222,6 +249,7 @@ class _Reader:
         self._data = data
         self._at = 0
         self._order = ">"
+        self._read_int = _READ_INT[">"]
         self._references: list[Any] = []
 
     def read_all(self) -> Plain:
@@ -229,6 +257,7 @@ class _Reader:
         if magic not in MAGIC:
             raise NotPlain("the bytes are not an R serialization")
         self._order = ">" if magic == b"X\n" else "<"
+        self._read_int = _READ_INT[self._order]
         self._at = 2
         version = self._int()
         self._take(8)
@@ -239,9 +268,9 @@ class _Reader:
         return self._item()
 
     def _int(self) -> int:
-        (value,) = struct.unpack_from(self._order + "i", self._data, self._at)
+        (value,) = self._read_int(self._data, self._at)
         self._at += 4
-        return int(value)
+        return value
 
     def _length(self) -> int:
         length = self._int()
@@ -262,16 +291,16 @@ class _Reader:
 
     def _item_of(self, flags: int) -> Any:
         kind = flags & 0xFF
+        if kind == _CHAR:
+            return self._char(flags)
         if kind == _NIL:
             return None
-        if kind == _REFERENCE:
-            return self._reference(flags)
         if kind == _SYM:
             name = self._item()
             self._references.append(name)
             return name
-        if kind == _CHAR:
-            return self._char(flags)
+        if kind == _REFERENCE:
+            return self._reference(flags)
         if kind == _PAIRLIST:
             tags, values = self._pairlist(flags)
             return _plain(values, _VEC, tags if any(tags) else None)
@@ -301,10 +330,10 @@ class _Reader:
         if length == -1:
             return None
         encoding = "latin-1" if flags & _LATIN1 else "utf-8"
-        return bytes(self._take(length)).decode(encoding, "surrogateescape")
+        return str(self._take(length), encoding, "surrogateescape")
 
     def _vector(self, kind: int) -> Any:
-        if kind not in (_LGL, _INT, _REAL, _STR, _VEC, _RAW):
+        if kind not in _PLAIN_KINDS:
             raise NotPlain(f"an R object of internal type {kind} is not plain data")
         length = self._length()
         if kind == _RAW:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -57,10 +56,7 @@ class Channel:
         self._frames = FrameReader()
         self._pending: deque[memoryview] = deque()
         self.fault = ""
-        with contextlib.ExitStack() as files:
-            (their_in, self._in), (self._out, their_out) = _pipe(files), _pipe(files)
-            (out, their_stdout), (err, their_stderr) = _pipe(files), _pipe(files)
-            files.pop_all()
+        their_in, self._in, self._out, their_out, out, their_stdout, err, their_stderr = _pipes(4)
         self.worker_ends = WorkerEnds(their_in, their_out, their_stdout, their_stderr)
         self._streams: dict[Stream, int] = {"stdout": out, "stderr": err}
         for fd in (self._in, self._out, out, err):
@@ -156,10 +152,16 @@ class Channel:
         return bool(data)
 
 
-def _pipe(files: contextlib.ExitStack) -> tuple[int, int]:
-    ends = os.pipe()
-    for end in ends:
-        files.callback(os.close, end)
+def _pipes(count: int) -> list[int]:
+    """The ends of new pipes, of each the one to read from first; all of them, or none."""
+    ends: list[int] = []
+    try:
+        for _ in range(count):
+            ends += os.pipe()
+    except OSError:
+        for end in ends:
+            os.close(end)
+        raise
     return ends
 
 

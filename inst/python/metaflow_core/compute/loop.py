@@ -50,7 +50,7 @@ class Loop:
 
     def forget(self, fd: int) -> None:
         """Do not call back for *fd* any more."""
-        with contextlib.suppress(KeyError):
+        if fd in self._selector.get_map():
             self._selector.unregister(fd)
 
     def call_later(self, delay_s: float, callback: Callback) -> Callback:

@@ -88,6 +88,8 @@ class BlobStore:
         self._storage = storage
         self._prefix = f"{flow}/data/"
         self._verified: dict[str, _State] = {}
+        #: Keys that were saved and were there already: all tasks of a run repeat some values.
+        self._repeated: set[str] = set()
 
     def save(self, parts: Sequence[Buffer]) -> str:
         """Store the joined *parts*, unless they are stored; their key."""
@@ -213,6 +215,7 @@ class BlobStore:
             size_bytes = self._storage.size_bytes(place)
         except KeyError:
             return 0
+        self._repeated.discard(key)
         self._storage.delete(place)
         self._storage.delete(f"{place}_meta")
         return size_bytes
@@ -223,11 +226,15 @@ class BlobStore:
 
     def _save(self, source: _Parts | _File) -> str:
         key, size_bytes = source.digest()
+        if key in self._repeated:
+            return key
         place = self._place(key)
         if self._storage.exists(place):
+            self._repeated.add(key)
             return key
         if size_bytes < RAW_FROM_BYTES:
-            self._storage.save(place, _deflated(source.chunks()), overwrite=False)
+            # Whoever else stores it at this moment stores the same.
+            self._storage.save(place, _deflated(source.chunks()))
             return key
         raw = not _saves_enough(source.sample())
         self._mark(place, raw)

@@ -63,6 +63,9 @@ class LocalMetadata:
         self._storage = {"ds_type": ds_type, "location": f":root:{ds_root or self.root}"}
         self._last_task: dict[Pathspec, int] = {}
         self._steps: set[Pathspec] = set()
+        #: Keys of the facts whose time has not passed yet, and the latest of these times.
+        self._newest_facts: set[str] = set()
+        self._newest_fact_ms = 0
 
     # Writing
 
@@ -88,6 +91,7 @@ class LocalMetadata:
             task = run.child(step).child(str(number))
             if self._files.make_directory(str(task)):
                 break
+        self._files.make_directory(f"{task}/_meta")
         self._last_task[run] = number
         self._register(task, identity)
         return str(number)
@@ -100,20 +104,20 @@ class LocalMetadata:
 
     def register_metadata(self, task: Pathspec, data: Sequence[MetaDatum], user: str) -> None:
         """See `MetadataProvider.register_metadata`."""
-        now_ms = _now_ms()
+        now_ms, names, folder = _now_ms(), _names(task), str(task)
+        if now_ms > self._newest_fact_ms:
+            self._newest_facts.clear()
         for datum in data:
-            record: dict[str, Any] = {
-                **_names(task),
+            key, at_ms = self._new_fact(folder, datum.field, now_ms)
+            record = {
+                **names,
                 "field_name": datum.field,
                 "type": datum.type or datum.field,
                 "value": datum.value,
                 "tags": list(datum.tags),
                 "user_name": user,
-                "ts_epoch": now_ms,
+                "ts_epoch": at_ms,
             }
-            # If the field was set in this very millisecond, both values stay and this one counts.
-            while self._files.exists(key := _fact(task, datum.field, record["ts_epoch"])):
-                record["ts_epoch"] += 1
             self._write(key, record)
 
     def register_artifacts(
@@ -123,7 +127,7 @@ class LocalMetadata:
 
         Of Metaflow's own artifacts those that nobody reads here get no file.
         """
-        common = _common(identity)
+        common, folder = _common(identity), str(task)
         for artifact in artifacts:
             if artifact.name.startswith("_") and artifact.name not in _PRIVATE_THAT_ARE_READ:
                 continue
@@ -140,7 +144,7 @@ class LocalMetadata:
                 "flow_id": task.flow,
                 **common,
             }
-            self._write(f"{task}/_meta/{attempt}_artifact_{artifact.name}.json", record)
+            self._write(f"{folder}/_meta/{attempt}_artifact_{artifact.name}.json", record)
 
     def heartbeat(self, run: Pathspec, state: Mapping[str, Any]) -> None:
         """See `MetadataProvider.heartbeat`."""
@@ -261,6 +265,17 @@ class LocalMetadata:
         flow = names.pop("flow_id")
         self._write(_self(pathspec), {**names, "flow_id": flow, **_common(identity)})
 
+    def _new_fact(self, task: str, field: str, at_ms: int) -> tuple[str, int]:
+        """Key and time of a fact.
+
+        If the field was set in this very millisecond, both values stay and this one counts.
+        """
+        while (key := f"{task}/_meta/sysmeta_{field}_{at_ms}.json") in self._newest_facts:
+            at_ms += 1
+        self._newest_facts.add(key)
+        self._newest_fact_ms = max(self._newest_fact_ms, at_ms)
+        return key, at_ms
+
     def _last_task_of(self, run: Pathspec) -> int:
         """For a process that goes on with a run that another one began."""
         tasks = (
@@ -313,10 +328,6 @@ class LocalMetadata:
 
 def _self(pathspec: Pathspec) -> str:
     return f"{pathspec}/_meta/_self.json"
-
-
-def _fact(task: Pathspec, field: str, at_ms: int) -> str:
-    return f"{task}/_meta/sysmeta_{field}_{at_ms}.json"
 
 
 def _heartbeat(run: Pathspec) -> str:

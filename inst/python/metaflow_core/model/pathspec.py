@@ -48,7 +48,7 @@ class Pathspec:
     def parts(self) -> tuple[str, ...]:
         """The parts that are present, in order."""
         given = (self.flow, self.run, self.step, self.task, self.artifact)
-        return tuple(part for part in given if part is not None)
+        return tuple([part for part in given if part is not None])
 
     @property
     def level(self) -> str:
