@@ -12,13 +12,13 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
   Sys.unsetenv(own)
-  warm_up()
+  cheapen_forks(warm_up)
   await_load(control_fd)
   the$payload <- load_payload(payload)
   hazards <- paste(fork_hazards(control_fd), collapse = "; ")
   say_ready <- function() .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
   if (nzchar(hazards)) say_ready()
-  share_memory()
+  cheapen_forks(share_memory)
   # Each child makes its own: tempdir(check = TRUE) does where the one that it knows is not there.
   unlink(tempdir(), recursive = TRUE)
   if (!nzchar(hazards)) say_ready()
@@ -46,6 +46,13 @@ end_fork <- function(status) {
   .Call(mf_exit, status)
 }
 
+# Without these measures forks cost more, and nothing else: an error in one does not end the zygote.
+cheapen_forks <- function(measure) {
+  tryCatch(measure(), error = function(error) {
+    message("Forks stay dear: ", conditionMessage(error))
+  })
+}
+
 # Does once what each task does, so that no child has to: functions of packages are read from disk
 # at their first use, and compiled at their second. What each child does anew it pays for with pages
 # of memory that it can no longer share.
@@ -54,13 +61,22 @@ warm_up <- function() {
   for (name in ls(namespace, all.names = TRUE)) get(name, namespace)
   payload <- the$payload
   seed <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  on.exit({
+    the$payload <- payload
+    the$current <- NULL
+    the$tasks <- new.env(parent = emptyenv())
+    set_seed_back(seed)
+  })
   the$payload <- list(steps = list(rehearsal = list(fun = rehearsed_step, label = "rehearsal")))
   for (i in 1:3) rehearse()
-  the$payload <- payload
-  the$current <- NULL
-  the$tasks <- new.env(parent = emptyenv())
-  rm(".Random.seed", envir = globalenv())
-  if (!is.null(seed)) assign(".Random.seed", seed, envir = globalenv())
+}
+
+set_seed_back <- function(seed) {
+  if (is.null(seed)) {
+    suppressWarnings(rm(".Random.seed", envir = globalenv()))
+  } else {
+    assign(".Random.seed", seed, envir = globalenv())
+  }
 }
 
 # Keeps R from counting references in what all tasks use: see src/share.c.

@@ -15,9 +15,10 @@ from metaflow_core.datastore import pickles
 from metaflow_core.datastore.attempts import AttemptWriter
 from metaflow_core.errors import MetaflowError, StoreError, WorkerError
 from metaflow_core.files import telling
-from metaflow_core.metadata.provider import ArtifactRecord, MetaDatum
+from metaflow_core.metadata.provider import MetaDatum
 from metaflow_core.model.task import Failure, ForeachFrame, Outcome
 from metaflow_core.runtime.briefing import Briefing
+from metaflow_core.runtime.closing import close_attempt, of_attempt
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.failure import condition_bytes, failure_of, of_save, of_stop, trace
 from metaflow_core.runtime.items import SerializedItems
@@ -256,20 +257,9 @@ class Attempt:
     def _save(self, write: Callable[[], _Written], *, ok: bool = True) -> _Written:
         """Write, then register what was written, then mark the attempt as done."""
         written = write()
-        if not self._writer.commit():
+        run = self._run
+        if not close_attempt(self._writer, run.metadata, self._pathspec, run.identity, ok=ok):
             raise StoreError(f"Another worker has finished attempt {self.number} of {self.short}.")
-        self._run.metadata.register_artifacts(
-            self._pathspec,
-            self.number,
-            [ArtifactRecord(name, key) for name, key in self._writer.objects.items()],
-            self._run.identity,
-        )
-        self._register(
-            [
-                MetaDatum("attempt_ok", str(ok), type="internal_attempt_status"),
-                MetaDatum("attempt-done", str(self.number)),
-            ]
-        )
         return written
 
     def _write_artifacts(self) -> None:
@@ -360,8 +350,9 @@ class Attempt:
         self._writer.save_r("_condition", condition_bytes(failure), "condition")
 
     def _register(self, data: list[MetaDatum]) -> None:
-        tagged = [MetaDatum(d.field, d.value, d.type, (f"attempt_id:{self.number}",)) for d in data]
-        self._run.metadata.register_metadata(self._pathspec, tagged, self._run.identity.user)
+        run = self._run
+        facts = of_attempt(self.number, data)
+        run.metadata.register_metadata(self._pathspec, facts, run.identity.user)
 
     def _start_metadata(self) -> list[MetaDatum]:
         run, frames = self._run, self.place.frames

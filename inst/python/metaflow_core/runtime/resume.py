@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from metaflow_core.datastore.attempts import FlowDatastore
 from metaflow_core.errors import InvalidResume, MetaflowError
-from metaflow_core.metadata.provider import ArtifactRecord, MetadataProvider, MetaDatum
+from metaflow_core.metadata.provider import MetadataProvider, MetaDatum
 from metaflow_core.model.flow import Flow
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import TaskKey
+from metaflow_core.runtime.closing import close_attempt, of_attempt
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.past import PastRun
 from metaflow_core.runtime.tasks import FinishedTask, Place, Stored, handed_on
@@ -94,16 +95,10 @@ class OriginRun(PastRun):
         writer = run.store.writer(run_id, step, task_id, 0)
         writer.begin()
         writer.take_over(stored)
-        writer.commit()
-        run.metadata.register_artifacts(
-            task,
-            0,
-            [ArtifactRecord(name, key) for name, key in stored.objects.items()],
-            run.identity,
-        )
         run.metadata.register_metadata(
             task, self._clone_metadata(place, origin_task_id), run.identity.user
         )
+        close_attempt(writer, run.metadata, task, run.identity)
         outcome, values = self.outcome(stored), self.values(stored)
         kept = handed_on(stored, run.parameters.stored)
         return FinishedTask(place.key, place.task_id, place.levels, kept, outcome, values)
@@ -119,11 +114,7 @@ class OriginRun(PastRun):
             path = ",".join(f"{f.step}:{f.index}" for f in place.frames)
             data.append(MetaDatum("foreach-execution-path", path))
             data.append(MetaDatum("foreach-stack", [f"{f.var}={f.value}" for f in place.frames]))
-        data += [
-            MetaDatum("attempt_ok", "True", type="internal_attempt_status"),
-            MetaDatum("attempt-done", "0"),
-        ]
-        return [MetaDatum(d.field, d.value, d.type, ("attempt_id:0",)) for d in data]
+        return of_attempt(0, data)
 
 
 def last_run(store: FlowDatastore, metadata: MetadataProvider) -> OriginRun | None:

@@ -25,7 +25,6 @@ from metaflow_core.decorators.registry import check_decorators, policy_of
 from metaflow_core.errors import InvalidFlow
 from metaflow_core.files import telling
 from metaflow_core.metadata.provider import (
-    ArtifactRecord,
     Identity,
     MetadataProvider,
     MetaDatum,
@@ -37,6 +36,7 @@ from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime import seeds
 from metaflow_core.runtime.attempt import save_foreach_stack
+from metaflow_core.runtime.closing import close_attempt, of_attempt
 from metaflow_core.runtime.console import BatchedEmit, Console
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.report import FailedTask, RunResult
@@ -274,19 +274,13 @@ def _store_parameters(
     for name, value in {"_transition": None, "_task_ok": True, "_success": True}.items():
         writer.save_native(name, value)
     save_foreach_stack(writer, ())
-    writer.commit()
-    services.metadata.register_artifacts(
-        task, 0, [ArtifactRecord(name, key) for name, key in writer.objects.items()], identity
-    )
-    attempt_tags = ("attempt_id:0",)
     facts = [
-        MetaDatum("attempt", "0", tags=attempt_tags),
-        MetaDatum("attempt_ok", "True", "internal_attempt_status", attempt_tags),
-        MetaDatum("attempt-done", "0", tags=attempt_tags),
+        *of_attempt(0, [MetaDatum("attempt", "0")]),
         MetaDatum("start_step", START, "graph_structure"),
         MetaDatum("end_step", END, "graph_structure"),
     ]
     services.metadata.register_metadata(task, facts, identity.user)
+    close_attempt(writer, services.metadata, task, identity)
     return FinishedTask(TaskKey(PARAMETERS), task_id, (), shared)
 
 
