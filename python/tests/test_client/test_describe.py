@@ -229,6 +229,22 @@ def test_the_state_counts_tasks(history):
     assert told["at"] > 0
 
 
+def test_the_tasks_that_a_running_run_counts_itself_are_not_looked_at(history, monkeypatch):
+    def look(task):
+        raise AssertionError(task)
+
+    run = client.Run(str(history[2]))
+    tally = {"step": "start", "expected": 9, "done": 5, "failed": 1, "running": 2}
+    state = {**run.state(), "steps": [tally]}
+    monkeypatch.setattr(client.Run, "state", lambda self: state)
+    monkeypatch.setattr(client.Task, "status", property(look))
+
+    told = describe.run_state(pathspec=run.pathspec)
+
+    assert told["tasks"] == {"failed": 1, "running": 2, "successful": 5}
+    assert told["steps"] == {name: [value] for name, value in tally.items()}
+
+
 @pytest.mark.parametrize(
     ("op", "question"),
     [

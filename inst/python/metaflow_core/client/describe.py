@@ -8,6 +8,7 @@ for its id.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -336,21 +337,45 @@ def run_state(*, pathspec: str) -> dict[str, Any]:
         What it said itself when it last did (``at host pid running waiting`` …), with
         ``pathspec``, ``status``, ``tasks`` (number of tasks by status) and ``steps``, a table of
         how many tasks of each step are ``done failed running``, and how many are ``expected``,
-        None if that is not known yet. A running attempt has ``pid cpu_s memory_bytes`` where the
-        run is on this machine, else None.
+        None if that is not known yet. While it runs, its own word counts for the tasks of a
+        foreach, of which a caught one is ``successful``. A running attempt has
+        ``pid cpu_s memory_bytes`` where the run is on this machine, else None.
     """
     found = Run(resolved(pathspec))
     status = found.status
-    table = tasks(pathspec=found.pathspec)
-    counts = {status: table["status"].count(status) for status in sorted(set(table["status"]))}
     told = dict(found.state() or {})
     told.pop("ending", None)
+    tallies = {tally["step"]: tally for tally in told.get("steps") or ()}
+    # There may be thousands of tasks: they are looked at only where the run does not tell of them.
+    counted = tallies if status == "running" else {}
+    begun = _steps(found.pathspec)
+    statuses = {step.id: [task.status for task in step] for step in begun if step.id not in counted}
     is_here = process.is_here(told)
     told["running"] = [_running(one, is_here) for one in told.get("running") or ()]
     if status != "running":
         told["running"], told["waiting"] = [], []
-    steps = _progress(table, told.get("steps") or ())
-    return {**told, "pathspec": found.pathspec, "status": status, "tasks": counts, "steps": steps}
+    steps = [
+        counted.get(step.id) or _tally(step, statuses[step.id], tallies.get(step.id))
+        for step in begun
+    ]
+    return {
+        **told,
+        "pathspec": found.pathspec,
+        "status": status,
+        "tasks": _by_status(statuses.values(), [counted[s.id] for s in begun if s.id in counted]),
+        "steps": _table(steps, ("step", "done", "failed", "running", "expected")),
+    }
+
+
+def _by_status(
+    statuses: Iterable[Sequence[str]], tallies: Iterable[Mapping[str, Any]]
+) -> dict[str, int]:
+    counts = Counter(status for of_step in statuses for status in of_step)
+    for tally in tallies:
+        counts["successful"] += tally["done"]
+        counts["failed"] += tally["failed"]
+        counts["running"] += tally["running"]
+    return {status: count for status, count in sorted(counts.items()) if count}
 
 
 def _running(attempt: Mapping[str, Any], is_here: bool) -> dict[str, Any]:
@@ -364,23 +389,15 @@ def _running(attempt: Mapping[str, Any], is_here: bool) -> dict[str, Any]:
     }
 
 
-def _progress(table: Table, told: Iterable[Mapping[str, Any]]) -> Table:
-    """How far each step has come; *told* is what the run itself says of foreaches."""
-    expected = {tally["step"]: tally["expected"] for tally in told}
-    rows = []
-    for name in dict.fromkeys(table["step"]):
-        pairs = zip(table["step"], table["status"], table["pathspec"], strict=True)
-        statuses, pathspecs = zip(*((s, p) for step, s, p in pairs if step == name), strict=True)
-        rows.append(
-            {
-                "step": name,
-                "done": sum(status in ("successful", "caught") for status in statuses),
-                "failed": statuses.count("failed"),
-                "running": statuses.count("running"),
-                "expected": expected.get(name) or _expected(Task(pathspecs[0])),
-            }
-        )
-    return _table(rows, ("step", "done", "failed", "running", "expected"))
+def _tally(step: Step, statuses: Sequence[str], told: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How far a step has come; *told* is what the run itself said last, if it did."""
+    return {
+        "step": step.id,
+        "done": sum(status in ("successful", "caught") for status in statuses),
+        "failed": statuses.count("failed"),
+        "running": statuses.count("running"),
+        "expected": told["expected"] if told else next(map(_expected, step), None),
+    }
 
 
 def _expected(task: Task) -> int | None:
