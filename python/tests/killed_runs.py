@@ -124,6 +124,7 @@ class KilledRun:
         self._root = self._folder.path / FOLDER
         self._store = FlowDatastore(LocalStorage(self._root), self.recorded.drawn.name)
         self._metadata = LocalMetadata(self._root)
+        self._done: set[TaskKey] = set()
 
     def go_through(self) -> None:
         """Kill and resume until the run is done. Raises AssertionError if anything is not right."""
@@ -137,7 +138,8 @@ class KilledRun:
 
     def _go(self, victim: str) -> int:
         """Start or resume the run, and kill the victim meanwhile; the exit code."""
-        origin, done = self._latest(), self._done()
+        origin = self._latest()
+        self._done |= set(self._readers(origin)) if origin else set()
         words = ["resume" if origin else "run", "--isolation", self._isolation]
         go = self._session if victim == "session" else self._core
         code, killed, said = go(victim, words)
@@ -149,7 +151,7 @@ class KilledRun:
         wait_until(lambda: not self._folder.processes(), "every process has ended")
         assert verify(self._store) == []
         if self._latest() != origin:
-            self._check_nothing_done_again(done, said)
+            self._check_nothing_done_again(said)
         return code
 
     def _core(self, victim: str, words: list[str]) -> tuple[int, str, str]:
@@ -191,14 +193,14 @@ class KilledRun:
 
     # What must hold
 
-    def _check_nothing_done_again(self, done: set[TaskKey], said: str) -> None:
-        """No task that the run's origin had finished was started; *said* is what it printed."""
+    def _check_nothing_done_again(self, said: str) -> None:
+        """No task that any run before had finished was started; *said* is what it printed."""
         run = self._latest()
         started = set(_STARTED.findall(said))
         again = [
             key
             for key, reader in (self._readers(run) if run else {}).items()
-            if key in done and reader.path.task in started
+            if key in self._done and reader.path.task in started
         ]
         self.tally.lost += len(again)
         assert not again, f"finished, and run again: {again}"
@@ -234,11 +236,6 @@ class KilledRun:
         flow = self._store.flow
         begun = (run for run in runs if 0 in self._store.attempts(run, PARAMETERS, "0")[1])
         return next((Pathspec(flow, run) for run in begun), None)
-
-    def _done(self) -> set[TaskKey]:
-        """Its finished tasks."""
-        run = self._latest()
-        return set(self._readers(run)) if run else set()
 
     def _readers(self, run: Pathspec) -> dict[TaskKey, AttemptReader]:
         found = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from played_run import Dies, RError, breaking_storage
 
@@ -379,3 +381,46 @@ def test_a_run_without_parameters_cannot_be_resumed(stage):
 
 def _no_space(*_):
     raise StoreUnavailable("no space")
+
+
+def _killed_while_cloning(stage, played, steps):
+    """As if *played* had been killed before it came to these steps."""
+    for step in steps:
+        shutil.rmtree(stage.root.joinpath(*played.run.child(step).parts))
+    played.services.metadata.heartbeat(played.run, {"status": "running"})
+
+
+LONG = Flow.of(
+    "F", Step("start", ("one",)), Step("one", ("two",)), Step("two", ("end",)), Step("end")
+)
+
+
+def test_what_a_killed_resume_did_not_come_to_clone_is_cloned_from_its_origin(stage):
+    origin = stage.play(LONG, {"start": _set_x, "end": _fail})
+    first = stage.play(LONG, {"end": _fail}, origin=origin)
+    _killed_while_cloning(stage, first, ["two", "end"])
+    second = stage.play(LONG, {"end": _fail}, origin=first)
+    _killed_while_cloning(stage, second, ["one", "two", "end"])
+    last = stage.play(LONG, origin=second)
+
+    assert last.started == ["end"]
+    assert last.metadata("one")["origin-run-id"] == first.run_id
+    assert last.metadata("two")["origin-run-id"] == origin.run_id
+    assert last.value("end", "x") == 1
+
+
+def test_what_a_killed_resume_was_asked_to_run_again_is_not_taken_from_its_origin(stage):
+    origin = stage.play(LONG, {"start": _set_x})
+    first = stage.play(LONG, origin=origin, from_step="two")
+    _killed_while_cloning(stage, first, ["one", "two", "end"])
+    last = stage.play(LONG, origin=first)
+
+    assert last.started == ["end", "two"]
+
+
+def test_what_a_resume_that_ended_does_not_have_is_not_looked_for(stage):
+    origin = stage.play(LONG, {"start": _set_x})
+    first = stage.play(LONG, {"one": _fail}, origin=origin, from_step="one")
+    last = stage.play(LONG, origin=first)
+
+    assert last.started == ["end", "one", "two"]

@@ -9,7 +9,7 @@ import pytest
 from metaflow_core.model.flow import Flow, Step
 from metaflow_core.model.task import Outcome, TaskKey
 from metaflow_core.scheduler.events import CloneTask, LaunchAttempt, Limits, RunStarted, TaskCloned
-from metaflow_core.scheduler.resume import Origin, OriginTask, plan_resume
+from metaflow_core.scheduler.resume import Origin, OriginTask, plan_resume, with_uncloned
 from metaflow_core.scheduler.scheduler import Scheduler
 
 FLOW = Flow.of(
@@ -152,3 +152,35 @@ def test_clones_do_not_take_worker_slots_and_carry_their_parents():
         LaunchAttempt(TaskKey("body", (1,)), 0, (a,)),
     ]
     assert scheduler.state().cloned == 4
+
+
+def test_a_resume_that_was_ended_has_what_it_still_had_to_clone():
+    begun = Origin("154", {TaskKey("start"): OriginTask("1", Outcome())})
+    found = with_uncloned(FLOW, begun, origin(), executed=())
+
+    assert found.tasks == {**origin().tasks, **begun.tasks}
+    assert found.run_id == "154"
+
+
+def test_what_a_resume_ran_itself_is_not_mixed_with_what_came_of_it_before():
+    own = OriginTask("1", Outcome(num_splits=2))
+    begun = Origin("154", {TaskKey("start"): OriginTask("2", Outcome()), TaskKey("a"): own})
+    found = with_uncloned(FLOW, begun, origin(), executed={TaskKey("a")})
+
+    assert found.tasks.keys() == {TaskKey(step) for step in ("start", "a", "b", "small")}
+    assert found.tasks[TaskKey("a")] is own
+
+
+def test_what_a_resume_was_asked_to_run_again_it_still_has_to_run():
+    begun = Origin("154", {TaskKey("start"): OriginTask("1", Outcome())})
+    found = with_uncloned(FLOW, begun, origin(from_step="a"), executed=())
+
+    assert found.tasks.keys() == {TaskKey(step) for step in ("start", "b", "small")}
+
+
+def test_a_clone_that_was_not_completed_is_made_from_the_older_run():
+    begun = Origin("154", {}, {TaskKey("start"): "did not finish"})
+    found = with_uncloned(FLOW, begun, origin(), executed=())
+
+    assert found.unfinished == {}
+    assert TaskKey("start") in found.tasks

@@ -58,6 +58,14 @@ class PastRun:
         """Whether it has stored its parameters: before that no task is started."""
         return self._parameters() is not None
 
+    def facts(self) -> dict[str, str]:
+        """What is recorded of its `_parameters` task."""
+        return {
+            datum["field_name"]: datum["value"]
+            for task in self.metadata.children(self.pathspec.child(PARAMETERS))
+            for datum in self.metadata.task_metadata(task.pathspec)
+        }
+
     def _parameters(self) -> AttemptReader | None:
         for task in self.metadata.children(self.pathspec.child(PARAMETERS)):
             # A run that was killed right then has begun to store them.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 from metaflow_core.datastore.attempts import FlowDatastore
-from metaflow_core.errors import InvalidResume, MetaflowError
+from metaflow_core.errors import InvalidResume, MetaflowError, OriginRunNotFound
 from metaflow_core.metadata.provider import MetadataProvider, MetaDatum
 from metaflow_core.model.flow import Flow
 from metaflow_core.model.pathspec import Pathspec
@@ -14,7 +17,15 @@ from metaflow_core.runtime.closing import close_attempt, of_attempt
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.past import PastRun
 from metaflow_core.runtime.tasks import FinishedTask, Place, Stored, handed_on
-from metaflow_core.scheduler.resume import Origin, OriginTask
+from metaflow_core.scheduler.resume import Origin, OriginTask, with_uncloned
+
+ORIGIN_RUN_ID, RESUME_STEP = "origin-run-id", "resume-step"
+"""What a resume records of itself: which run it resumes, and the step that it was asked for."""
+
+
+class _Finished(NamedTuple):
+    task: Pathspec
+    stored: Stored
 
 
 class OriginRun(PastRun):
@@ -31,7 +42,7 @@ class OriginRun(PastRun):
 
     def __init__(self, run: Pathspec, store: FlowDatastore, metadata: MetadataProvider) -> None:
         super().__init__(run, store, metadata)
-        self._stored: dict[str, Stored] = {}
+        self._finished: dict[TaskKey, _Finished] = {}
 
     def tasks(self, flow: Flow, from_step: str | None) -> Origin:
         """Its finished and unfinished tasks, for the scheduler.
@@ -48,13 +59,46 @@ class OriginRun(PastRun):
                 f"The flow {flow.name} has no step {from_step!r} to resume from.",
                 f"Its steps: {', '.join(flow.steps)}.",
             )
+        return replace(self._tasks(flow), from_step=from_step)
+
+    def _tasks(self, flow: Flow) -> Origin:
         finished: dict[TaskKey, OriginTask] = {}
         unfinished: dict[TaskKey, str] = {}
         for step in self.metadata.children(self.pathspec):
             if step.pathspec.step in flow.steps:
                 for task in self.metadata.children(step.pathspec):
                     self._sort(task.pathspec, finished, unfinished)
-        return Origin(self.run_id, finished, unfinished, from_step)
+        tasks = Origin(self.run_id, finished, unfinished)
+        older = self._not_all_cloned()
+        return tasks if older is None else self._with_uncloned(flow, tasks, *older)
+
+    def _not_all_cloned(self) -> tuple[OriginRun, str | None] | None:
+        """The run that this one resumed, and from which step, if this one never told its end."""
+        state = self.metadata.run_state(self.pathspec)
+        if state is not None and state.get("status") != "running":
+            return None
+        facts = self.facts()
+        if ORIGIN_RUN_ID not in facts:
+            return None
+        run = Pathspec(self.store.flow, facts[ORIGIN_RUN_ID])
+        with contextlib.suppress(OriginRunNotFound):
+            return OriginRun(run, self.store, self.metadata), facts.get(RESUME_STEP)
+        return None
+
+    def _with_uncloned(
+        self, flow: Flow, own: Origin, older: OriginRun, from_step: str | None
+    ) -> Origin:
+        if from_step is not None and from_step not in flow.steps:
+            return own  # what came after it there cannot be told
+        tasks = replace(older._tasks(flow), from_step=from_step)
+        # A clone has all that its origin has, and nothing else.
+        executed = {
+            key
+            for key, task in self._finished.items()
+            if key in older._finished and task.stored.objects != older._finished[key].stored.objects
+        }
+        self._finished = {**older._finished, **self._finished}
+        return with_uncloned(flow, own, tasks, executed)
 
     def _sort(
         self,
@@ -74,47 +118,45 @@ class OriginRun(PastRun):
         if self.value(stored, "_task_ok") is not True:
             unfinished[key] = "failed"
             return
-        self._stored[task.task] = stored
+        self._finished[key] = _Finished(task, stored)
         finished[key] = OriginTask(task.task, self.outcome(stored))
 
-    def clone(self, run: RunContext, place: Place, origin_task_id: str) -> FinishedTask:
+    def clone(self, run: RunContext, place: Place) -> FinishedTask:
         """Make a finished task of the origin run a task of *run*: references, no data.
 
         Raises:
             StoreError: If it cannot be recorded.
         """
         assert place.key.step is not None
-        stored = self._stored[origin_task_id]
+        origin_task, stored = self._finished[place.key]
         task = run.pathspec.child(place.key.step).child(place.task_id)
-        origin_task = f"{self.run_id}/{place.key.step}/{origin_task_id}"
         run.console.line(
-            f"Cloning results of a previously run task {origin_task}",
+            f"Cloning results of a previously run task {'/'.join(origin_task.parts[1:])}",
             prefix="/".join(task.parts[1:]),
         )
         run_id, step, task_id = task.parts[1:]
         writer = run.store.writer(run_id, step, task_id, 0)
         writer.begin()
         writer.take_over(stored)
-        run.metadata.register_metadata(
-            task, self._clone_metadata(place, origin_task_id), run.identity.user
-        )
+        run.metadata.register_metadata(task, _clone_metadata(place, origin_task), run.identity.user)
         close_attempt(writer, run.metadata, task, run.identity)
         outcome, values = self.outcome(stored), self.values(stored)
         kept = handed_on(stored, run.parameters.stored)
         return FinishedTask(place.key, place.task_id, place.levels, kept, outcome, values)
 
-    def _clone_metadata(self, place: Place, origin_task_id: str) -> list[MetaDatum]:
-        facts: Mapping[str, str] = {
-            "origin-task-id": origin_task_id,
-            "origin-run-id": self.run_id,
-            "attempt": "0",
-        }
-        data = [MetaDatum(field, value) for field, value in facts.items()]
-        if place.frames:
-            path = ",".join(f"{f.step}:{f.index}" for f in place.frames)
-            data.append(MetaDatum("foreach-execution-path", path))
-            data.append(MetaDatum("foreach-stack", [f"{f.var}={f.value}" for f in place.frames]))
-        return of_attempt(0, data)
+
+def _clone_metadata(place: Place, origin_task: Pathspec) -> list[MetaDatum]:
+    facts: Mapping[str, str] = {
+        "origin-task-id": origin_task.task or "",
+        ORIGIN_RUN_ID: origin_task.run or "",
+        "attempt": "0",
+    }
+    data = [MetaDatum(field, value) for field, value in facts.items()]
+    if place.frames:
+        path = ",".join(f"{f.step}:{f.index}" for f in place.frames)
+        data.append(MetaDatum("foreach-execution-path", path))
+        data.append(MetaDatum("foreach-stack", [f"{f.var}={f.value}" for f in place.frames]))
+    return of_attempt(0, data)
 
 
 def last_run(store: FlowDatastore, metadata: MetadataProvider) -> OriginRun | None:

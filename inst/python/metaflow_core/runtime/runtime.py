@@ -194,7 +194,7 @@ class Runtime:
     def _clone(self, action: CloneTask) -> None:
         assert self._origin is not None
         place = self._place(action.task, action.parents)
-        finished = self._origin.clone(self._run, place, action.origin_task_id)
+        finished = self._origin.clone(self._run, place)
         self._finished[action.task] = finished
         self._tell(TaskCloned(action.task, finished.outcome))
 

@@ -40,7 +40,7 @@ from metaflow_core.runtime.closing import close_attempt, of_attempt
 from metaflow_core.runtime.console import BatchedEmit, Console
 from metaflow_core.runtime.context import RunContext
 from metaflow_core.runtime.report import FailedTask, RunResult
-from metaflow_core.runtime.resume import OriginRun
+from metaflow_core.runtime.resume import ORIGIN_RUN_ID, RESUME_STEP, OriginRun
 from metaflow_core.runtime.runtime import Runtime
 from metaflow_core.runtime.tasks import FLOW_NAME, FinishedTask, Place, Stored
 from metaflow_core.scheduler.events import FinishRun, Limits, StepPolicy
@@ -278,10 +278,21 @@ def _store_parameters(
         *of_attempt(0, [MetaDatum("attempt", "0")]),
         MetaDatum("start_step", START, "graph_structure"),
         MetaDatum("end_step", END, "graph_structure"),
+        *_resume_facts(request),
     ]
     services.metadata.register_metadata(task, facts, identity.user)
     close_attempt(writer, services.metadata, task, identity)
     return FinishedTask(TaskKey(PARAMETERS), task_id, (), shared)
+
+
+def _resume_facts(request: RunRequest) -> list[MetaDatum]:
+    """What the next resume has to know if this one is ended before it has cloned everything."""
+    if request.origin is None:
+        return []
+    facts = [MetaDatum(ORIGIN_RUN_ID, request.origin.run_id)]
+    if request.from_step is not None:
+        facts.append(MetaDatum(RESUME_STEP, request.from_step))
+    return of_attempt(0, facts)
 
 
 def _save_parameters(request: RunRequest, writer: AttemptWriter) -> None:

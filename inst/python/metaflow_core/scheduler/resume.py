@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from metaflow_core.model.flow import START, Flow
@@ -142,6 +142,24 @@ def plan_resume(flow: Flow, origin: Origin) -> list[PlannedTask]:
                 arrivals[following.step][following] = known or (None if cloned else task)
     rows = [_row(rule, origin, task, obstacle) for task, obstacle in obstacles.items()]
     return list(dict.fromkeys(rows))
+
+
+def with_uncloned(flow: Flow, run: Origin, older: Origin, executed: Collection[TaskKey]) -> Origin:
+    """What a resume has that was ended while it cloned, and what it still had to clone.
+
+    Args:
+        flow: A sound flow.
+        run: The resume.
+        older: The run that it resumed, with the step from which it was asked to start.
+        executed: The tasks that the resume ran itself.
+    """
+    kept = {key: task for key, task in older.tasks.items() if key not in executed}
+    again = dict.fromkeys(executed, "ran again")
+    rows = plan_resume(flow, replace(older, tasks=kept, unfinished={**older.unfinished, **again}))
+    clones = {row.task: kept[row.task] for row in rows if row.task and row.verdict == "clone"}
+    tasks = {**clones, **run.tasks}
+    unfinished = {key: how for key, how in run.unfinished.items() if key not in tasks}
+    return replace(run, tasks=tasks, unfinished=unfinished)
 
 
 def _following(graph: Graph, task: TaskKey, cloned: Outcome | None) -> Iterator[TaskKey]:
