@@ -8,7 +8,7 @@ worker_main <- function(core_pid, read_fd, write_fd) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
   status <- serve_attempt(pipes(read_fd, write_fd), peak_memory_bytes)
-  quit(save = "no", status = status, runLast = FALSE)
+  end_task(status)
 }
 
 # Serves one attempt on a channel; its exit status. `run` runs it, as `run_attempt()` does.

@@ -26,7 +26,7 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   if (is.null(descriptors)) .Call(mf_exit, 0L)
   tempdir(check = TRUE)
   status <- serve_attempt(pipes(descriptors[[1]], descriptors[[2]]))
-  end_fork(status)
+  end_task(status)
 }
 
 # Waits until the core has written the payload; ends this process where there is none, after all.
@@ -36,9 +36,9 @@ await_load <- function(control_fd) {
   .Call(mf_exit, 0L)
 }
 
-# Ends a fork as `quit()` ends a fresh worker, at a third of its cost: devices are closed,
-# finalizers run, the temporary directory goes.
-end_fork <- function(status) {
+# Ends a worker as `quit()` would, at a third of its cost: devices are closed, finalizers run, the
+# temporary directory goes; and so does what the step left running.
+end_task <- function(status) {
   if (length(grDevices::dev.list())) grDevices::graphics.off()
   .Call(mf_run_finalizers)
   unlink(tempdir(), recursive = TRUE)

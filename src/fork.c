@@ -17,6 +17,7 @@ extern SEXP mf_leave_interrupts(void);
 extern SEXP mf_share(SEXP roots);
 
 #ifndef _WIN32
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -233,11 +234,27 @@ SEXP mf_end_group(void) {
   return R_NilValue;
 }
 
-/* Ends what this forked task left running in its group, and not the task. Whoever waits for the task
- * does it too, but may be killed right when the task ends. */
+/* Ends the other processes of `group`, which this one leads and cannot leave. Where the system has
+ * no /proc, whoever waits for this process does it. */
+static void end_members(pid_t group) {
+  DIR *processes = opendir("/proc");
+  if (!processes) return;
+  pid_t self = getpid();
+  for (struct dirent *entry; (entry = readdir(processes));) {
+    pid_t pid = atoi(entry->d_name);
+    if (pid > 0 && pid != self && getpgid(pid) == group) kill(pid, SIGKILL);
+  }
+  closedir(processes);
+}
+
+/* Ends what this task left running in its group, and not the task. Whoever waits for the task does
+ * it too, but may be killed right when the task ends. */
 SEXP mf_end_others(void) {
   pid_t group = getpgrp();
-  if (setpgid(0, getpgid(getppid())) == 0) kill(-group, SIGKILL);
+  if (getsid(0) == group)
+    end_members(group);
+  else if (setpgid(0, getpgid(getppid())) == 0)
+    kill(-group, SIGKILL);
   return R_NilValue;
 }
 

@@ -1,6 +1,9 @@
 """Steps that misuse their process: the run goes on, and the store has what they left."""
 
+from pathlib import Path
+
 import pytest
+from r_scripts import wait_until
 
 from metaflow_core import client
 
@@ -15,3 +18,23 @@ def test_a_deleted_working_directory_and_a_log_of_megabytes_harm_nobody(new_fold
     with folder.client():
         log = client.Run(f"HostileFlow/{ended.run_id}")["loud"].task.stdout
         assert log.splitlines() == ["0123456789" * 8] * 125_000
+
+
+def _runs(pid: str) -> bool:
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("way", ["fork", "process"])
+def test_what_a_step_leaves_running_ends_with_it_even_if_nobody_waits_for_it(new_folder, way):
+    folder = new_folder("orphan.R")
+    core = folder.start("orphan.R", "run", "--isolation", way)
+    try:
+        wait_until(lambda: (folder.path / "child").exists(), "the child runs")
+        child = (folder.path / "child").read_text
+        wait_until(lambda: child().strip() and not _runs(child().strip()), "the child has ended")
+    finally:
+        core.kill()
+        core.communicate()
