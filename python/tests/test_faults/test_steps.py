@@ -32,9 +32,11 @@ def test_what_a_step_leaves_running_ends_with_it_even_if_nobody_waits_for_it(new
     folder = new_folder("orphan.R")
     core = folder.start("orphan.R", "run", "--isolation", way)
     try:
-        wait_until(lambda: (folder.path / "child").exists(), "the child runs")
-        child = (folder.path / "child").read_text
-        wait_until(lambda: child().strip() and not _runs(child().strip()), "the child has ended")
+        child = folder.path / "child"
+        wait_until(child.exists, "the child runs")
+        wait_until(
+            lambda: (pid := child.read_text().strip()) and not _runs(pid), "the child has ended"
+        )
     finally:
         core.kill()
         core.communicate()
