@@ -20,6 +20,15 @@ def test_a_deleted_working_directory_and_a_log_of_megabytes_harm_nobody(new_fold
         assert log.splitlines() == ["0123456789" * 8] * 125_000
 
 
+def test_the_core_does_not_keep_what_a_step_prints(new_folder):
+    folder = new_folder("flood.R")
+    ended = folder.rscript("flood.R", "run").expect(0)
+
+    assert float(ended.facts("end")["grown_mb"]) < 50
+    with folder.client():
+        assert client.Run(f"FloodFlow/{ended.run_id}")["start"].task.stdout_size > 100_000_000
+
+
 def _runs(pid: str) -> bool:
     try:
         return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
