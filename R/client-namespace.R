@@ -66,6 +66,24 @@ set_metadata <- function(ms = NULL) {
   invisible(ask("set_metadata", text = ms))
 }
 
+#' Look at what was kept of steps that were tried
+#'
+#' Makes the client look at what `spin(persist = TRUE)`, or stock Metaflow's `spin --persist`, has
+#' kept, until [reset_default_metadata()].
+#'
+#' @param path `[character(1)]` The directory that holds the folder `.metaflow_spin`.
+#' @return `[character(1)]` What is looked at, such as `"spin@/home/ada/flows"`, invisibly.
+#' @section Errors:
+#' `metaflow_store_unavailable` if there is no `.metaflow_spin` in the directory.
+#' @seealso [spin()], [set_metadata()]
+#' @examplesIf metaflow:::has_core()
+#' try(inspect_spin(tempfile()))
+#' @export
+inspect_spin <- function(path = ".") {
+  check_string(path, "path")
+  invisible(ask("set_metadata", text = paste0("spin@", path)))
+}
+
 #' @rdname set_metadata
 #' @export
 get_metadata <- function() {

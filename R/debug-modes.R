@@ -15,7 +15,7 @@ stop_at_failure <- function(entered, scene, call) {
   depth <- sys.nframe()
   failed <- FALSE
   tryCatch(
-    perform(scene, entered$fun, function(error) {
+    perform(scene, entered$fun, function(error, self) {
       failed <<- TRUE
       functions <- lapply(seq_len(sys.nframe()), sys.function)
       frames <- user_frames(sys.calls(), sys.parents(), functions, depth)

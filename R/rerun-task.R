@@ -58,14 +58,17 @@ rerun_task <- function(pathspec = NULL, r_function = NULL, code = "run", attempt
   rerun(scene, fun, call)
 }
 
-# Runs the step of a scene with `fun`; raises what it raises.
-rerun <- function(scene, fun, call) {
+# Runs the step of a scene with `fun`; raises what it raises. `keep` is told how it ended, see
+# `new_keeper()`.
+rerun <- function(scene, fun, call, keep = no_keeper) {
   depth <- sys.nframe()
-  made <- perform(scene, fun, function(error) {
+  on_error <- function(error, self) {
     functions <- lapply(seq_len(sys.nframe()), sys.function)
     frames <- user_frames(sys.calls(), sys.parents(), functions, depth)
+    keep$failed(self, error, frames)
     abort_rerun_failed(scene, error, frames, call)
-  })
+  }
+  made <- perform(scene, fun, on_error, keep$made)
   new_rerun(scene, made)
 }
 
@@ -141,7 +144,11 @@ is_same <- function(x, y) {
 #' @export
 format.metaflow_rerun <- function(x, ...) {
   rows <- attr(x, "comparison")
-  head <- sprintf("<rerun of %s: %s; nothing is stored>", attr(x, "pathspec"), verdict(rows))
+  kept <- attr(x, "kept")
+  head <- sprintf(
+    "<rerun of %s: %s; %s>", attr(x, "pathspec"), verdict(rows),
+    if (is.null(kept)) "nothing is stored" else paste("kept as", kept$pathspec)
+  )
   chosen <- attr(x, "outcome")$chosen
   splits <- attr(x, "outcome")$num_splits
   c(

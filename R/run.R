@@ -150,7 +150,8 @@ answer_core <- function(flow, code, name, arguments, hear, say) {
     preflight = preflight(flow, code, sends = arguments$sends),
     attempt = serve_inline(inline_payload(flow, code), hear, say),
     spin = {
-      print(spin_task(flow, code, arguments$given, arguments$skip_decorators, call = NULL))
+      keep <- if (isTRUE(arguments$persist)) list(run_id_file = arguments$run_id_file)
+      print(spin_task(flow, code, arguments$given, arguments$skip_decorators, keep, call = NULL))
       NULL
     },
     default = evaluate_default(flow, arguments$name, arguments$context)

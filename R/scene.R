@@ -195,8 +195,8 @@ adopt_session <- function(scene) {
 
 # Runs the task's step with `fun`, as a worker would, in the folder of the run; afterwards the
 # session is as it was. `on_error` is called with an error while its frames are there.
-# Returns what it made, see `new_rerun()`.
-perform <- function(scene, fun, on_error) {
+# Returns what it made, see `new_rerun()`. `on_error` and `on_made` get `self`, too.
+perform <- function(scene, fun, on_error, on_made = function(self, task, outcome) NULL) {
   current <- the$current
   restore <- keep_session()
   on.exit({
@@ -218,10 +218,11 @@ perform <- function(scene, fun, on_error) {
       call_step(task, self, scene$channel)
       outcome <- decide(task, self)
     },
-    error = on_error
+    error = function(error) on_error(error, self)
   )
   made <- changes(self)
   for (name in made$written) judge_artifact(get(name, envir = self), name)
+  on_made(self, task, outcome)
   names <- c(made$written, names(made$references))
   list(
     values = lapply(rlang::set_names(names), get, envir = self), removed = made$removed,

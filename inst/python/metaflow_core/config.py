@@ -31,6 +31,10 @@ SETTINGS: dict[str, Setting] = {
     "METAFLOW_DATASTORE_SYSROOT_LOCAL": Setting(
         None, "Directory that holds .metaflow; by default found from the working directory up."
     ),
+    "METAFLOW_DATASTORE_SYSROOT_SPIN": Setting(
+        None, "Directory that holds .metaflow_spin; by default the one that holds .metaflow."
+    ),
+    "METAFLOW_SPIN_PERSIST": Setting("0", "Whether `spin` keeps what the step wrote: 1 or 0."),
     "METAFLOW_DATASTORE_SYSROOT_S3": Setting(None, "s3:// prefix that holds the datastore."),
     "METAFLOW_DEFAULT_DECOSPECS": Setting("", "Decorators for every step, separated by spaces."),
     "METAFLOW_DEFAULT_ISOLATION": Setting(

@@ -2,6 +2,9 @@
 
 import pytest
 
+from metaflow_core.client.store import Store
+from metaflow_core.model.pathspec import Pathspec
+
 NUMBERS = 'function(self) { self$half <- half_of(match(self$input, c("one", "two"))) * self$scale }'
 
 
@@ -133,3 +136,32 @@ def test_spin_tries_the_step_of_the_script_on_the_inputs_that_failed(new_folder)
     assert "half  new      the number 10" in works.out
     assert not works.started_a_run
     assert len(folder.runs("HalvesFlow")) == 1
+
+
+def test_spin_keeps_what_the_step_wrote_if_asked_to(new_folder):
+    folder = new_folder("halves.R")
+    folder.rscript("halves.R").expect(1)
+    folder.rscript("halves.R", "spin", "halve").expect(1)
+    assert not (folder.path / ".metaflow_spin").exists()
+    fails = folder.rscript("halves.R", "spin", "halve", "--persist").expect(1)
+    folder.edit("halves.R", "half_of(self$input)", 'half_of(match(self$input, c(1, "two", 3)))')
+    works = folder.rscript("halves.R", "spin", "halve", "--persist", "--run-id-file", "id").expect(
+        0
+    )
+
+    store = Store.at(f"spin@{folder.path}")
+    kept = Pathspec("HalvesFlow", (folder.path / "id").read_text(), "halve", "1")
+    reader = store.reader(kept)
+    assert reader.load("half").value() == 10
+    assert reader.load("unit").value() == "m"
+    assert f"Kept as {kept}" in works.err
+    assert "Kept as HalvesFlow/" in fails.err
+    assert len(store.provider.runs("HalvesFlow")) == 2
+    assert len(folder.runs("HalvesFlow")) == 1
+
+
+def test_options_of_spin_that_are_not_for_r_say_so(new_folder):
+    folder = new_folder("halves.R")
+    refused = folder.rscript("halves.R", "spin", "halve", "--artifacts-module", "x.py").expect(2)
+
+    assert "it is not for steps in R" in refused.err

@@ -60,7 +60,7 @@ def command(
             emit=live.emit,
             payload=lambda: live.ask_r("payload"),
             evaluate_default=evaluate_default,
-            spin=lambda given, skip: live.ask_r("spin", given=given, skip_decorators=skip),
+            spin=lambda given, **options: live.ask_r("spin", given=given, **options),
             preflight=lambda sends: live.ask_r("preflight", sends=sends),
             serve_inline=live.serve_inline,
             code=lambda run: live.ask_r("code", pathspec=run),

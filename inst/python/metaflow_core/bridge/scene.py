@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from metaflow_core.bridge.operations import operation
-from metaflow_core.runtime import scene
+from metaflow_core.runtime import scene, spin
 
 operation("scene")(scene.scene)
 operation("scene_answer")(scene.scene_answer)
+operation("keep_spin")(spin.keep_spin)
 operation("spin_pathspec")(scene.spin_pathspec)

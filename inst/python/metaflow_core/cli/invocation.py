@@ -33,7 +33,7 @@ class Invocation:
         serve_inline: Runs an attempt in the session; None if it cannot be asked.
         ahead: What was started for a run already, or None.
         run_flow: Carries out a run.
-        spin: Tries a step in R, see `runtime.scene.spin_pathspec`, with or without its decorators.
+        spin: Tries a step in R, see `runtime.scene.spin_pathspec`, with its options.
         preflight: Looks through the functions of the steps; its warnings (see `cli.preflight`).
             Asked whether to try as well what sending them to a worker would say.
         code: Code of a run by its pathspec, as lines by the name of each function.
@@ -51,7 +51,7 @@ class Invocation:
     serve_inline: ServeAttempt | None = None
     ahead: Ahead | None = None
     run_flow: Callable[[RunRequest, Services], RunResult] = run_flow
-    spin: Callable[[str, bool], None] = lambda given, skip_decorators: None
+    spin: Callable[..., None] = lambda given, **options: None
     preflight: Callable[[bool], Sequence[Mapping[str, Any]]] = lambda sends: ()
     code: Callable[[str], Mapping[str, Sequence[str]]] = lambda run: {}
 

@@ -115,9 +115,21 @@ def run_commands(flow: Flow) -> list[click.Command]:
                     default=False,
                     help="Leave out the step's environment variables.",
                 ),
+                click.Option(
+                    ["--persist/--no-persist"],
+                    default=None,
+                    help="Keep what the step wrote, in .metaflow_spin.",
+                ),
+                click.Option(
+                    ["--run-id-file"],
+                    type=click.Path(dir_okay=False),
+                    help="File that gets the id of what is kept.",
+                ),
+                click.Option(["--artifacts-module"], hidden=True),
+                click.Option(["--max-log-size"], hidden=True),
             ],
             callback=_spin,
-            help="Try a step as it is now with the inputs of a past run; nothing is stored.",
+            help="Try a step as it is now with the inputs of a past run.",
         ),
         click.Command(
             "show",
@@ -131,8 +143,28 @@ def run_commands(flow: Flow) -> list[click.Command]:
 
 
 @click.pass_context
-def _spin(ctx: click.Context, pathspec: str, skip_decorators: bool) -> None:
-    _context(ctx)[0].spin(pathspec, skip_decorators)
+def _spin(  # noqa: PLR0913, PLR0917 -- the options of the command
+    ctx: click.Context,
+    pathspec: str,
+    skip_decorators: bool,
+    persist: bool | None,
+    run_id_file: str | None,
+    artifacts_module: str | None,
+    max_log_size: str | None,
+) -> None:
+    if artifacts_module is not None:
+        raise UsageError(
+            "--artifacts-module names a Python module: it is not for steps in R.",
+            "In R, assign to `debug_task()$self` and call the step's function.",
+        )
+    if max_log_size is not None:
+        raise UsageError("--max-log-size is not for steps in R: their logs have no limit here.")
+    kept = config.number("METAFLOW_SPIN_PERSIST") != 0 if persist is None else persist
+    if run_id_file and not kept:
+        raise UsageError("--run-id-file needs a run: nothing is kept.", "Add --persist.")
+    _context(ctx)[0].spin(
+        pathspec, skip_decorators=skip_decorators, persist=kept, run_id_file=run_id_file
+    )
 
 
 def _refused(option: click.Option) -> click.Option:

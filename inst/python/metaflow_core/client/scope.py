@@ -52,7 +52,7 @@ def default_namespace() -> str | None:
 def metadata(ms: str) -> str:
     """Look at another store: a directory, or ``local@directory``; what is looked at then.
 
-    The directory is the one that holds ``.metaflow``.
+    The directory is the one that holds ``.metaflow``, or with ``spin@`` ``.metaflow_spin``.
 
     Raises:
         StoreUnavailable: If the directory holds no ``.metaflow``.
@@ -60,6 +60,18 @@ def metadata(ms: str) -> str:
     """
     _SCOPE.store = Store.at(ms)
     return get_metadata()
+
+
+def inspect_spin(datastore_root: str = ".") -> None:
+    """Look at the steps that were tried by themselves and kept.
+
+    Args:
+        datastore_root: The directory that holds ``.metaflow_spin``.
+
+    Raises:
+        StoreUnavailable: If there is none.
+    """
+    metadata(f"spin@{datastore_root}")
 
 
 def get_metadata() -> str:

@@ -11,12 +11,21 @@ from typing import Any
 from metaflow_core import config
 from metaflow_core.datastore import mflog
 from metaflow_core.datastore.attempts import AttemptReader, FlowDatastore
-from metaflow_core.datastore.local import FOLDER, LocalStorage, local_root
+from metaflow_core.datastore.local import (
+    FOLDER,
+    SPIN_FOLDER,
+    LocalStorage,
+    SpinStorage,
+    local_root,
+)
 from metaflow_core.datastore.storage import Storage
 from metaflow_core.errors import MetaflowError, StoreUnavailable, TaskNotFound, UsageError
 from metaflow_core.metadata.local import LocalMetadata
 from metaflow_core.metadata.provider import MetadataProvider
 from metaflow_core.model.pathspec import Pathspec
+
+_FOLDERS = {"local": FOLDER, "spin": SPIN_FOLDER}
+"""What a directory of each kind of store is called."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +52,25 @@ class Store:
 
     @classmethod
     def at(cls, text: str) -> Store:
-        """The store that *text* names: ``local@directory``, or a directory.
+        """The store that *text* names: ``local@directory``, ``spin@directory``, or a directory.
 
         Raises:
-            StoreUnavailable: If the directory holds no ``.metaflow``.
+            StoreUnavailable: If the directory holds no ``.metaflow``; for ``spin@``, no
+                ``.metaflow_spin``.
             UsageError: If *text* names a metadata service.
         """
         kind, separator, rest = text.partition("@")
         if text.startswith("http") or (separator and kind == "service"):
             raise _not_yet(text)
-        directory = Path(rest if separator and kind == "local" else text).expanduser().resolve()
-        root = directory if directory.name == FOLDER else directory / FOLDER
+        is_named = bool(separator) and kind in _FOLDERS
+        folder = _FOLDERS[kind] if is_named else FOLDER
+        directory = Path(rest if is_named else text).expanduser().resolve()
+        root = directory if directory.name == folder else directory / folder
         if not root.is_dir():
             raise StoreUnavailable(
-                f"There is no {FOLDER} in {directory}.", "Name the directory that holds it."
+                f"There is no {folder} in {directory}.", "Name the directory that holds it."
             )
-        return _local(root)
+        return _spin(root) if folder == SPIN_FOLDER else _local(root)
 
     def datastore(self, flow: str) -> FlowDatastore:
         """The artifacts and logs of a flow."""
@@ -95,6 +107,11 @@ class Store:
 @cache
 def _local(root: Path) -> Store:
     return Store(f"local@{root.parent}", LocalMetadata(root), LocalStorage(root))
+
+
+@cache
+def _spin(root: Path) -> Store:
+    return Store(f"spin@{root.parent}", LocalMetadata(root, ds_type="spin"), SpinStorage(root))
 
 
 def _not_yet(text: str) -> MetaflowError:

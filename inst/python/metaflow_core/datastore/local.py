@@ -13,6 +13,9 @@ from metaflow_core.files import STALE_AFTER_S, Buffer, FileTree
 FOLDER = ".metaflow"
 """Name of the directory that holds a local datastore."""
 
+SPIN_FOLDER = ".metaflow_spin"
+"""Name of the directory that holds the steps that were tried by themselves, and kept."""
+
 
 def local_root() -> Path:
     """Where the local datastore is: a directory that need not exist yet.
@@ -88,3 +91,9 @@ class LocalStorage:
     def sweep(self, older_than_s: float = STALE_AFTER_S, *, everywhere: bool = False) -> int:
         """See `Storage.sweep` and `FileTree.sweep`."""
         return self._files.sweep(older_than_s, everywhere=everywhere)
+
+
+class SpinStorage(LocalStorage):
+    """The storage of steps that were tried by themselves, by the name that stock Metaflow knows."""
+
+    type = "spin"

@@ -187,6 +187,7 @@ class Scene(Briefing):
         self, run: RunContext, place: Place, number: int, spool: Path, left: Stored
     ) -> None:
         super().__init__(run, place, number, spool)
+        self.run, self.place = run, place
         self._left = left
 
     def message(self) -> dict[str, Any]:
@@ -296,7 +297,7 @@ def scene(*, pathspec: str, spool: str, attempt: int | None = None) -> dict[str,
     """
     told = _told(_one_task(pathspec), attempt)
     store = client.get_metadata()
-    entered = _enter(store, told["pathspec"], told["attempt"], spool)
+    entered = scene_of(store, told["pathspec"], told["attempt"], spool)
     about = {name: told[name] for name in ("pathspec", *_TOLD)}
     return {**entered.message(), **about, "store": store}
 
@@ -312,11 +313,12 @@ def scene_answer(
         spool: As `scene` was told.
         question: The message.
     """
-    return _enter(store, pathspec, attempt, spool).answer(question)
+    return scene_of(store, pathspec, attempt, spool).answer(question)
 
 
 @lru_cache(maxsize=64)
-def _enter(store: str, pathspec: str, attempt: int, spool: str) -> Scene:
+def scene_of(store: str, pathspec: str, attempt: int, spool: str) -> Scene:
+    """The scene that a session entered; see `scene_answer`."""
     return enter(Store.at(store), Pathspec.parse(pathspec), attempt, Path(spool))
 
 
