@@ -16,9 +16,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {}
 _HOMES = {
     **dict.fromkeys(("command", "version"), "metaflow_core.bridge.run"),
     **dict.fromkeys(("fsck", "gc"), "metaflow_core.bridge.care"),
-    **dict.fromkeys(
-        ("scene", "scene_answer", "spin_pathspec", "keep_spin"), "metaflow_core.bridge.scene"
-    ),
+    **dict.fromkeys(("scene", "scene_answer", "spin_pathspec"), "metaflow_core.bridge.scene"),
+    "keep_spin": "metaflow_core.bridge.spin",
 }
 _CLIENT = "metaflow_core.bridge.client"
 """The module that registers an operation, imported when it is asked for; that of all others."""

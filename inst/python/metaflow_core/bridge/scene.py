@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from metaflow_core.bridge.operations import operation
-from metaflow_core.runtime import scene, spin
+from metaflow_core.runtime import scene
 
 operation("scene")(scene.scene)
 operation("scene_answer")(scene.scene_answer)
-operation("keep_spin")(spin.keep_spin)
 operation("spin_pathspec")(scene.spin_pathspec)
