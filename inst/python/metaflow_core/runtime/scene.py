@@ -167,7 +167,8 @@ class PastPlaces:
             # The newest come first, and count, should there be two at one place.
             records = self._run.metadata.children(self._run.pathspec.child(step))
             self._tasks[step] = {
-                self.key(record.pathspec): str(record.pathspec.task) for record in reversed(records)
+                TaskKey(step, self._run.recorded_indexes(task)): str(task.task)
+                for task in (record.pathspec for record in reversed(records))
             }
         return self._tasks[step]
 
