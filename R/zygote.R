@@ -41,9 +41,15 @@ await_load <- function(control_fd) {
 end_task <- function(status) {
   if (length(grDevices::dev.list())) grDevices::graphics.off()
   .Call(mf_run_finalizers)
-  unlink(tempdir(), recursive = TRUE)
+  clear_tempdir()
   .Call(mf_end_others)
   .Call(mf_exit, status)
+}
+
+# Removes what a task left in its temporary directory. An empty one goes with the run's own folder:
+# on ext4, making files gets dearer with each that was removed in the last minute.
+clear_tempdir <- function() {
+  if (length(dir(tempdir(), all.files = TRUE, no.. = TRUE))) unlink(tempdir(), recursive = TRUE)
 }
 
 # Without these measures forks cost more, and nothing else: an error in one does not end the zygote.
