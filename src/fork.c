@@ -140,12 +140,14 @@ static int take_request(int control, Request *request, int *fds) {
   return 1;
 }
 
-#ifdef __linux__
+/* The core makes each worker the leader of a group; a worker that another program has started is in
+ * the group of that program, which is none of its business. */
+static int leads_group(void) { return getpgrp() == getpid(); }
+
 static void end_group(int number) {
   (void)number;
-  kill(0, SIGKILL);
+  kill(leads_group() ? 0 : getpid(), SIGKILL);
 }
-#endif
 
 /* Lets the system end this process and its group, so all that the step has started, when `parent`
  * ends. SIGKILL from the system would end this process alone. */
@@ -230,7 +232,7 @@ SEXP mf_end_with(SEXP core_pid) {
 
 /* Ends this process and all that it started and left in its group. */
 SEXP mf_end_group(void) {
-  kill(0, SIGKILL);
+  end_group(SIGKILL);
   return R_NilValue;
 }
 
@@ -250,7 +252,8 @@ static void end_members(pid_t group) {
 /* Ends what this task left running in its group, and not the task. Whoever waits for the task does
  * it too, but may be killed right when the task ends. */
 SEXP mf_end_others(void) {
-  pid_t group = getpgrp();
+  pid_t group = getpid();
+  if (!leads_group()) return R_NilValue;
   if (getsid(0) == group)
     end_members(group);
   else if (setpgid(0, getpgid(getppid())) == 0)
