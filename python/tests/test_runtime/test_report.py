@@ -138,11 +138,19 @@ Step b failed: 153/b/0, split 1 of 20: item 0
   Error in fit(data): no luck with 0
   at R/fit.R:3 in fit(data)
   at flow.R:12 in b(self)
-  and 8 more tasks for the same reason: 153/b/1, 153/b/2, 153/b/3, 153/b/4, 153/b/5 and 3 more
+  and 153/b/1, split 2 of 20: item 1: Error in fit(data): no luck with 1
+  and 153/b/2, split 3 of 20: item 2: Error in fit(data): no luck with 2
+  and 6 more tasks at the same place: 153/b/3, 153/b/4, 153/b/5, 153/b/6, 153/b/7 and 1 more
 Debug:  debug_task("F/153/b/0")
 Log:    Rscript flow.R logs 153/b/0
 Resume: Rscript flow.R resume --origin-run-id 153"""
     )
+
+
+def test_tasks_with_the_same_message_are_counted():
+    report = _report(*(_failed(i, ERROR) for i in range(3)))
+
+    assert "  and 2 more tasks for the same reason: 153/b/1, 153/b/2" in report.splitlines()
 
 
 def test_further_reasons_are_told_in_short():

@@ -81,6 +81,9 @@ _INNERMOST_FRAMES = 3
 _MOST_REASONS = 3
 """Reasons for which tasks failed that are shown, the first one at length."""
 
+_MOST_MESSAGES = 2
+"""Further messages that are shown of tasks that failed at the same place."""
+
 _MOST_TASKS = 5
 """Tasks and steps that are shown where there are many."""
 
@@ -139,16 +142,26 @@ def _reason_lines(tasks: Sequence[FailedTask], *, at_length: bool) -> list[str]:
     else:
         lines += [f"  {line}" for line in _message(failure)[:1]]
         lines += [f"  at {place(frame)}" for frame in failure.frames[-1:]]
-    if others:
-        paths = _some([_short(task.pathspec) for task in others])
-        count = len(others)
-        lines.append(f"  and {count} more {_tasks(count)} for the same reason: {paths}")
+    same = [task for task in others if task.failure.message == failure.message]
+    other = [task for task in others if task.failure.message != failure.message]
+    for task in other[:_MOST_MESSAGES]:
+        lines += [f"  and {_where(task)}: {line}" for line in _message(task.failure)[:1]]
+    lines += _more(same, "for the same reason") + _more(other[_MOST_MESSAGES:], "at the same place")
     return lines
+
+
+def _more(tasks: Sequence[FailedTask], how: str) -> list[str]:
+    paths = _some([_short(task.pathspec) for task in tasks])
+    return [f"  and {len(tasks)} more {_tasks(len(tasks))} {how}: {paths}"] if tasks else []
 
 
 def _headline(task: FailedTask) -> str:
     befell = FAILURE_KINDS.get(task.failure.kind, "failed")
-    line = f"Step {task.key.step} {befell}: {_short(task.pathspec)}"
+    return f"Step {task.key.step} {befell}: {_where(task)}"
+
+
+def _where(task: FailedTask) -> str:
+    line = _short(task.pathspec)
     if task.num_splits:
         line += f", split {task.key.indexes[-1] + 1} of {task.num_splits}"
         line += f": {task.value}" if task.value else ""
