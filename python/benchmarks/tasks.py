@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -90,10 +91,11 @@ def foreach_10000(bench: Workbench) -> Mapping[str, Figure]:
     ),
 )
 def process(bench: Workbench) -> Mapping[str, Figure]:
-    """A task that gets an R of its own."""
+    """A task that gets an R of its own, as many at a time as there are cores."""
     bare = bare_r(bench)
-    one = wide(bench, 1, isolation="process")
-    few = wide(bench, FEW, isolation="process")
+    words = ["run", "--max-workers", str(os.cpu_count())]
+    one = bench.flow("wide.R", *words, splits=1, isolation="process")
+    few = bench.flow("wide.R", *words, splits=FEW, isolation="process")
     return {"task": Figure(_cpu_ms(one, few, FEW), bare.cpu_s * 1e3)}
 
 
@@ -117,9 +119,9 @@ def debug_task(bench: Workbench) -> Mapping[str, Figure]:
     return {"wall": Figure(bench.flow("debug.R", directory=origin).wall_s)}
 
 
-def wide(bench: Workbench, size: int, isolation: str = "auto") -> Cost:
+def wide(bench: Workbench, size: int) -> Cost:
     """A foreach of *size* no-op tasks."""
-    return bench.flow("wide.R", splits=size, isolation=isolation)
+    return bench.flow("wide.R", splits=size)
 
 
 def _resumed(bench: Workbench, size: int) -> Cost:
