@@ -316,8 +316,10 @@ SEXP mf_close(SEXP fd) {
   close(asInteger(fd));
   return R_NilValue;
 }
+#endif
 
 static const R_CallMethodDef calls[] = {
+#ifndef _WIN32
     {"mf_serve_forks", (DL_FUNC)&mf_serve_forks, 1},
     {"mf_end_with", (DL_FUNC)&mf_end_with, 1},
     {"mf_end_group", (DL_FUNC)&mf_end_group, 0},
@@ -328,21 +330,13 @@ static const R_CallMethodDef calls[] = {
     {"mf_close", (DL_FUNC)&mf_close, 1},
     {"mf_read", (DL_FUNC)&mf_read, 2},
     {"mf_write", (DL_FUNC)&mf_write, 2},
-    {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
-    {"mf_share", (DL_FUNC)&mf_share, 1},
-    {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
-    {"mf_catch_interrupts", (DL_FUNC)&mf_catch_interrupts, 0},
-    {"mf_leave_interrupts", (DL_FUNC)&mf_leave_interrupts, 0},
-    {NULL, NULL, 0}};
-#else
-static const R_CallMethodDef calls[] = {
-    {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
-    {"mf_share", (DL_FUNC)&mf_share, 1},
-    {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
-    {"mf_catch_interrupts", (DL_FUNC)&mf_catch_interrupts, 0},
-    {"mf_leave_interrupts", (DL_FUNC)&mf_leave_interrupts, 0},
-    {NULL, NULL, 0}};
 #endif
+    {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
+    {"mf_share", (DL_FUNC)&mf_share, 1},
+    {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
+    {"mf_catch_interrupts", (DL_FUNC)&mf_catch_interrupts, 0},
+    {"mf_leave_interrupts", (DL_FUNC)&mf_leave_interrupts, 0},
+    {NULL, NULL, 0}};
 
 void R_init_metaflow(DllInfo *info) {
   R_registerRoutines(info, NULL, calls, NULL, NULL);

@@ -1,27 +1,14 @@
-"""Folders for scripts, and the few runs that many tests look at."""
+"""Folders for scripts, and the check that R works at all."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from r_scripts import Folder, r_problem
+from r_folders import new_folder, r_works
 
-FLOWS = Path(__file__).parent / "flows"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _r_works() -> None:
-    problem = r_problem()
-    if problem:
-        pytest.fail(problem)
+__all__ = ["new_folder", "r_works"]
 
 
 @pytest.fixture(scope="session")
-def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Folder]:
-    """Makes a folder with copies of the flows that are named."""
-
-    def make(*scripts: str) -> Folder:
-        parent = tmp_path_factory.mktemp("r")
-        return Folder.make(parent, [FLOWS / script for script in scripts])
-
-    return make
+def flows() -> Path:
+    """The scripts that the tests of this folder run."""
+    return Path(__file__).parent / "flows"

@@ -4,16 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from r_scripts import Folder, r_problem
+from r_folders import r_works
+from r_scripts import Folder
+
+__all__ = ["r_works"]
 
 FLOWS = Path(__file__).parent / "flows"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _r_works() -> None:
-    problem = r_problem()
-    if problem:
-        pytest.fail(problem)
 
 
 @pytest.fixture(scope="module")

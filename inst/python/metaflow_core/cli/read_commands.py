@@ -17,6 +17,7 @@ from metaflow_core.cli.invocation import flow_name
 from metaflow_core.cli.table import duration_text, size_text, table, terminal_width, text, time_text
 from metaflow_core.client import describe
 from metaflow_core.client.diff import diff_runs
+from metaflow_core.compute.loop import replace_handler
 from metaflow_core.errors import FlowNotFound, InvalidPathspec, NotFound, StepNotFound, TaskNotFound
 from metaflow_core.model.flow import PARAMETERS
 from metaflow_core.model.pathspec import Pathspec
@@ -344,11 +345,11 @@ def _print_line(line: dict[str, Any], options: dict[str, Any], *, several: bool)
 @contextmanager
 def _ended_by_interrupt() -> Iterator[None]:
     """Ctrl-C ends what waits: R's own handler would wait for Python to come back."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    restore = replace_handler(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
 
 
 @click.pass_context

@@ -149,7 +149,7 @@ class _StopSignals:
         """Put them into the pipe from now on."""
         old_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         self._restore = [
-            *(_replace_handler(number, self._ignore) for number in STOP_SIGNALS),
+            *(replace_handler(number, self._ignore) for number in STOP_SIGNALS),
             partial(signal.set_wakeup_fd, old_wakeup),
         ]
 
@@ -176,7 +176,7 @@ class _StopSignals:
         """The byte in the pipe does the work."""
 
 
-def _replace_handler(number: int, handler: Handler) -> Callable[[], object]:
+def replace_handler(number: int, handler: Handler) -> Callable[[], object]:
     """Handle a signal with *handler*; returns what puts the handler back that was there."""
     old = signal.getsignal(number)
     restore = _keep_foreign(number) if old is None else partial(signal.signal, number, old)
