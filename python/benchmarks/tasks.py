@@ -115,7 +115,8 @@ def resume_1000(bench: Workbench) -> Mapping[str, Figure]:
 )
 def debug_task(bench: Workbench) -> Mapping[str, Figure]:
     """One command, from R's start to the data of the task that failed."""
-    origin = bench.once("failed run of 1", lambda: _failed_run(bench, 1))
+    # Not the run that others resume: the flow's latest one must be the one that failed.
+    origin = bench.once("failed run to enter", lambda: _failed_run(bench, 1))
     return {"wall": Figure(bench.flow("debug.R", directory=origin).wall_s)}
 
 
