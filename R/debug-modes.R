@@ -47,10 +47,16 @@ open_frames <- function(entered) {
     return(entered)
   }
   writeLines(conditionMessage(entered$condition))
+  choose_frame(frame_labels(attr(frames, "about")), frames)
+  invisible(entered)
+}
+
+# Lets the user look around in frames until they choose none.
+choose_frame <- function(labels, environments) {
   repeat {
-    chosen <- utils::menu(frame_labels(frames), title = "\nEnter a frame number, or 0 to exit")
-    if (chosen == 0) return(invisible(entered))
-    browse(frames[[chosen]])
+    chosen <- utils::menu(labels, title = "\nEnter a frame number, or 0 to exit")
+    if (chosen == 0) return(invisible())
+    browse(environments[[chosen]])
   }
 }
 

@@ -201,7 +201,7 @@ format.metaflow_frames <- function(x, ...) {
       c(sprintf("%d: %s", number, label), sprintf("     %s  %s", format(names), vapply(
         names, function(name) describe_kept(get(name, envir = env)), ""
       )))
-    }, frame_labels(x), unclass(x), seq_along(x)), use.names = FALSE)
+    }, frame_labels(attr(x, "about")), unclass(x), seq_along(x)), use.names = FALSE)
   )
 }
 
@@ -211,8 +211,8 @@ print.metaflow_frames <- function(x, ...) {
   invisible(x)
 }
 
-frame_labels <- function(x) {
-  about <- attr(x, "about")
+# `about` is what `as_frames()` returns.
+frame_labels <- function(about) {
   paste0(about$call, ifelse(nzchar(about$file), sprintf(" at %s:%d", about$file, about$line), ""))
 }
 

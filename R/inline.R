@@ -27,16 +27,23 @@ attempt_inline <- function(task, channel, log) {
   # As in a worker: a warning is told when it is raised.
   if (getOption("warn") == 0) options(warn = 1)
   began_s <- proc.time()[["elapsed"]]
-  if (!is.null(task$timeout_s)) setTimeLimit(elapsed = task$timeout_s)
-  on.exit(setTimeLimit())
+  if (!is.null(task$timeout_s)) {
+    setTimeLimit(elapsed = task$timeout_s)
+    .Call(mf_wake, task$timeout_s)
+    on.exit({
+      .Call(mf_let_wait)
+      setTimeLimit()
+    })
+  }
+  depth <- sys.nframe()
   result <- run_attempt(task, channel, call = function(...) {
     withCallingHandlers(
       call_step(...),
       message = function(message) log$add(conditionMessage(message)),
       warning = function(warning) log$add(warning_text(warning)),
-      error = enter_debugger
+      error = function(error) enter_debugger(error, depth)
     )
-    # `Sys.sleep()` and C code do not look at the limit.
+    # C code does not look at the limit.
     if (proc.time()[["elapsed"]] - began_s > (task$timeout_s %||% Inf)) {
       stop("reached elapsed time limit", call. = FALSE)
     }
@@ -78,11 +85,23 @@ session_function <- function(step, script) {
 }
 
 # Does what `options(error = )` asks for, at the error: it is caught further out, and R would not.
-enter_debugger <- function(error) {
+# `recover()` would list our own frames first: the frames to choose from are those of the user's that
+# are deeper than `depth`.
+enter_debugger <- function(error, depth) {
   handler <- getOption("error")
   if (is.null(handler)) return()
-  cat(failure_text(new_failure(error, "error", NULL)), file = stderr())
-  eval(handler, globalenv())
+  functions <- lapply(seq_len(sys.nframe()), sys.function)
+  frames <- user_frames(sys.calls(), sys.parents(), functions, depth)
+  cat(failure_text(new_failure(error, "error", frames)), file = stderr())
+  if (!length(frames) || !is_recover(handler) || !has_prompt()) return(eval(handler, globalenv()))
+  choose_frame(frame_labels(as_frames(frames)), sys.frames()[own_frames(functions, depth)])
+}
+
+# Whether `options(error = )` has `recover`, or a call of it.
+is_recover <- function(handler) {
+  if (is.expression(handler) && length(handler) == 1) handler <- handler[[1]]
+  calls <- list(as.call(list(utils::recover)), quote(recover()), quote(utils::recover()))
+  any(vapply(calls, identical, NA, handler))
 }
 
 # The log of an attempt. What it prints is seen at once, and handed over with the next message or

@@ -14,6 +14,8 @@ extern SEXP mf_serialize(SEXP value, SEXP limit, SEXP make_path, SEXP room);
 extern SEXP mf_unserialize(SEXP path, SEXP offset);
 extern SEXP mf_catch_interrupts(void);
 extern SEXP mf_leave_interrupts(void);
+extern SEXP mf_wake(SEXP after_s);
+extern SEXP mf_let_wait(void);
 extern SEXP mf_share(SEXP roots);
 
 #ifndef _WIN32
@@ -336,6 +338,8 @@ static const R_CallMethodDef calls[] = {
     {"mf_unserialize", (DL_FUNC)&mf_unserialize, 2},
     {"mf_catch_interrupts", (DL_FUNC)&mf_catch_interrupts, 0},
     {"mf_leave_interrupts", (DL_FUNC)&mf_leave_interrupts, 0},
+    {"mf_wake", (DL_FUNC)&mf_wake, 1},
+    {"mf_let_wait", (DL_FUNC)&mf_let_wait, 0},
     {NULL, NULL, 0}};
 
 void R_init_metaflow(DllInfo *info) {

@@ -93,9 +93,19 @@ test_that("what a step does to the session is undone", {
 
 test_that("a step ends at its timeout, also if it did not notice", {
   busy <- serve_here(function(self) while (TRUE) NULL, timeout_s = 0.05)
-  asleep <- serve_here(function(self) Sys.sleep(0.1), timeout_s = 0.05)
+  deaf <- serve_here(function(self) sort(runif(3e6), method = "quick"), timeout_s = 0.05)
 
-  expect_match(c(busy$result$failure$message, asleep$result$failure$message), "time limit")
+  expect_match(c(busy$result$failure$message, deaf$result$failure$message), "time limit")
+})
+
+test_that("a step that waits ends at its timeout", {
+  asleep <- serve_here(timeout_s = 0.05, function(self) {
+    Sys.sleep(30)
+    self$woke <- TRUE
+  })
+
+  expect_match(asleep$result$failure$message, "time limit")
+  expect_length(asleep$result$artifacts, 0)
 })
 
 test_that("the session's error handler is called at the error", {

@@ -100,8 +100,8 @@ def test_a_step_sees_the_session_and_one_of_its_own_isolation_does_not(failed, f
 
 
 def test_the_session_s_error_handler_is_called_at_the_error(failed):
-    # Twice in start, and once each in slow and in fails.
-    assert failed.out.count("the handler was called\n") == 4
+    # Twice in start, and once each in slow, in sleeps and in fails.
+    assert failed.out.count("the handler was called\n") == 5
 
 
 def test_frames_name_the_lines_of_the_script(failed):

@@ -15,7 +15,7 @@ slow <- function(self) {
   repeat {}
 }
 
-sleeps <- function(self) Sys.sleep(0.2)
+sleeps <- function(self) Sys.sleep(60)
 
 ends <- function(self) {
   tools::pskill(Sys.getpid(), tools::SIGINT)
@@ -42,6 +42,6 @@ metaflow("FailuresFlow") |>
   step(step = "own", isolation("process"), r_function = function(self) self$pid <- Sys.getpid(),
        next_step = "join") |>
   step(step = "join", r_function = join, join = TRUE, next_step = "interrupt") |>
-  step(step = "interrupt", r_function = ends, next_step = "end") |>
+  step(step = "interrupt", timeout(hours = 1), r_function = ends, next_step = "end") |>
   step(step = "end") |>
   run()
