@@ -459,10 +459,10 @@ class Played:
 
     def log(self, step: str, stream: str, number: int = 0, attempt: int = 0) -> list[str]:
         """Lines of a task's log, without their stamps."""
-        data = self.services.store.log(
+        file = self.services.store.log_file(
             self.run_id, step, self.ids(step)[number], attempt, "runtime", stream
         )
-        return [line.partition(b"]")[2].decode() for line in data.splitlines()]
+        return [line.partition(b"]")[2].decode() for line in file.read().splitlines()]
 
 
 def _label(task: Mapping[str, Any]) -> str:

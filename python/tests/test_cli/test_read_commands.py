@@ -8,7 +8,6 @@ import re
 import pytest
 from played_run import RBytes, RError
 
-from metaflow_core.cli.read_commands import _Shown
 from metaflow_core.cli.table import table
 from metaflow_core.errors import InvalidPathspec, NotFound
 from metaflow_core.model.flow import Flow, Step
@@ -233,15 +232,6 @@ def test_lines_of_a_log_as_json(look):
         ("stderr", "to stderr"),
     ]
     assert list(rows[0]) == ["pathspec", "at", "source", "stream", "text"]
-
-
-def test_new_lines_are_those_that_were_not_shown_before(look):
-    terminal, run_id = look
-    terminal(FLOW, "list-runs")  # looks at the store of this folder
-    shown = _Shown(("stdout",), None, lambda: [f"F/{run_id}/start/1"])
-
-    assert [line["text"] for line in shown.new_lines()] == ["to stdout"]
-    assert list(shown.new_lines()) == []
 
 
 def test_the_log_of_the_run_itself_tells_what_went_wrong(look):

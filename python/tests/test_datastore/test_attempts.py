@@ -336,9 +336,9 @@ def test_logs_are_written_whole_or_line_by_line(store: FlowDatastore) -> None:
     writer.append_log("runtime", "stderr", b"one\n")
     writer.append_log("runtime", "stderr", b"two\n")
 
-    assert store.log(*TASK, 2, "task", "stdout") == b"all\n"
-    assert store.log(*TASK, 2, "runtime", "stderr") == b"one\ntwo\n"
-    assert store.log(*TASK, 1, "runtime", "stderr") == b""
+    assert store.log_file(*TASK, 2, "task", "stdout").read() == b"all\n"
+    assert store.log_file(*TASK, 2, "runtime", "stderr").read() == b"one\ntwo\n"
+    assert store.log_file(*TASK, 1, "runtime", "stderr").read() == b""
 
 
 def test_runs_and_tasks_are_listed(store: FlowDatastore, storage: Storage) -> None:

@@ -55,7 +55,7 @@ def test_a_kept_task_has_what_it_wrote_what_it_began_with_and_its_log(keep_task)
     assert reader.load("model").value() == "another"
     assert reader.load("common").value() == "for all"
     assert reader.load("_task_ok").value() is True
-    assert any(b"fitting" in log for log in store.logs(task, 0, "stdout"))
+    assert any(b"fitting" in log.read() for log in store.log_files(task, 0, "stdout"))
 
 
 def test_a_kept_join_has_what_it_passes_on_of_its_inputs(keep_task):

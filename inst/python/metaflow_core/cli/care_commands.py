@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from metaflow_core.cli.invocation import flow_name
+from metaflow_core.cli.looking import JSON
 from metaflow_core.cli.table import size_text
 from metaflow_core.client.scope import current_store
 from metaflow_core.datastore import fsck, gc
@@ -16,11 +17,10 @@ from metaflow_core.datastore.attempts import FlowDatastore
 
 def care_commands() -> list[click.Command]:
     """The commands, for the store of the flow that is invoked."""
-    as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")
     return [
         click.Command(
             "fsck",
-            params=[click.Argument(["run"], required=False), as_json],
+            params=[click.Argument(["run"], required=False), JSON],
             callback=_fsck,
             help="Read all that is stored, of RUN or of all runs, and tell what is damaged.",
         ),
@@ -28,7 +28,7 @@ def care_commands() -> list[click.Command]:
             "gc",
             params=[
                 click.Option(["--remove"], is_flag=True, help="Remove them."),
-                as_json,
+                JSON,
             ],
             callback=_gc,
             help="List what no run refers to any more.",

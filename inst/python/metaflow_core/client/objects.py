@@ -26,6 +26,7 @@ from metaflow_core.client.standing import Attempt, RunStatus, TaskStatus
 from metaflow_core.client.store import Store
 from metaflow_core.datastore import mflog
 from metaflow_core.datastore.attempts import MAX_ATTEMPTS, Encoded
+from metaflow_core.datastore.logs import LogFile
 from metaflow_core.datastore.unpacked import Unpacked
 from metaflow_core.errors import (
     ArtifactNotFound,
@@ -630,12 +631,12 @@ class Task(MetaflowObject[DataArtifact]):
     @property
     def stdout_size(self) -> int:
         """Size of the stored standard output in bytes."""
-        return sum(map(len, self._log_files("stdout")))
+        return sum(file.size_bytes() for file in self.log_files("stdout"))
 
     @property
     def stderr_size(self) -> int:
         """Size of the stored standard error output in bytes."""
-        return sum(map(len, self._log_files("stderr")))
+        return sum(file.size_bytes() for file in self.log_files("stderr"))
 
     def loglines(
         self, stream: str, as_unicode: bool = True
@@ -650,19 +651,24 @@ class Task(MetaflowObject[DataArtifact]):
         Raises:
             UsageError: If *stream* is another.
         """
-        if stream not in (mflog.STDOUT, mflog.STDERR):
-            raise UsageError(f"A task has no log {stream!r}; ask for 'stdout' or 'stderr'.")
-        return list(mflog.merge(self._log_files(stream)))
+        return list(mflog.merge(file.read() for file in self.log_files(stream)))
 
     def _log(self, stream: str) -> str:
         return "".join(f"{line.text}\n" for line in self.log(stream))
 
-    def _log_files(self, stream: str) -> list[bytes]:
+    def log_files(self, stream: str) -> list[LogFile]:
+        """The files of ``"stdout"`` or ``"stderr"``, one of each source.
+
+        Raises:
+            UsageError: If *stream* is another.
+        """
+        if stream not in (mflog.STDOUT, mflog.STDERR):
+            raise UsageError(f"A task has no log {stream!r}; ask for 'stdout' or 'stderr'.")
         # A clone ran nothing: what its origin wrote is its output.
         origin = self._origin_task()
         if origin is not None:
-            return origin._log_files(stream)
-        return self._store.logs(self._spec, self.current_attempt, stream)
+            return origin.log_files(stream)
+        return self._store.log_files(self._spec, self.current_attempt, stream)
 
     # Where it stands in the graph
 

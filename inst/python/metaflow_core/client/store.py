@@ -18,6 +18,7 @@ from metaflow_core.datastore.local import (
     SpinStorage,
     local_root,
 )
+from metaflow_core.datastore.logs import LogFile
 from metaflow_core.datastore.storage import Storage
 from metaflow_core.errors import MetaflowError, StoreUnavailable, TaskNotFound, UsageError
 from metaflow_core.metadata.local import LocalMetadata
@@ -94,12 +95,12 @@ class Store:
         run, step, id = task.parts[1:]
         return self.datastore(task.flow).runtime(run, step, id, attempt)
 
-    def logs(self, task: Pathspec, attempt: int, stream: str) -> list[bytes]:
+    def log_files(self, task: Pathspec, attempt: int, stream: str) -> list[LogFile]:
         """What each source wrote to a stream of an attempt."""
         datastore = self.datastore(task.flow)
         run, step, id = task.parts[1:]
         return [
-            datastore.log(run, step, id, attempt, source, stream)
+            datastore.log_file(run, step, id, attempt, source, stream)
             for source in (mflog.RUNTIME, mflog.TASK)
         ]
 

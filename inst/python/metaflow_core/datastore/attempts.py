@@ -27,6 +27,7 @@ from typing import Any, Literal, Protocol
 
 from metaflow_core.datastore import pickles
 from metaflow_core.datastore.blobs import BlobStore, Span
+from metaflow_core.datastore.logs import LogFile
 from metaflow_core.datastore.storage import Storage
 from metaflow_core.datastore.unpacked import Unpacked
 from metaflow_core.errors import (
@@ -168,10 +169,10 @@ class FlowDatastore:
                     if is_task and task != "_meta":
                         yield step, task
 
-    def log(  # noqa: PLR0913, PLR0917 -- a log is named by the six parts of its path
+    def log_file(  # noqa: PLR0913, PLR0917 -- a log is named by the six parts of its path
         self, run: str, step: str, task: str, attempt: int, source: str, stream: str
-    ) -> bytes:
-        """An attempt's log file; empty if there is none.
+    ) -> LogFile:
+        """An attempt's log file, which need not be there.
 
         Args:
             run, step, task, attempt: The attempt.
@@ -179,10 +180,7 @@ class FlowDatastore:
             stream: ``"stdout"`` or ``"stderr"``.
         """
         path = AttemptPath(self.flow, run, step, task, attempt)
-        try:
-            return self.storage.load(path.key(f"{source}_{stream}.log"))
-        except KeyError:
-            return b""
+        return LogFile(self.storage, path.key(f"{source}_{stream}.log"), stream)
 
 
 class Artifacts(Protocol):
@@ -323,7 +321,7 @@ class AttemptWriter:
         self._save_json("runtime", record)
 
     def save_log(self, source: str, stream: str, data: bytes) -> None:
-        """Store a whole log file of the attempt; see `FlowDatastore.log`."""
+        """Store a whole log file of the attempt; see `FlowDatastore.log_file`."""
         self._storage.save(self.path.key(f"{source}_{stream}.log"), [data])
 
     def append_log(self, source: str, stream: str, data: bytes) -> None:

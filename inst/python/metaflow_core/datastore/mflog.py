@@ -87,13 +87,28 @@ def parse_lines(data: bytes) -> Iterator[LogLine]:
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    return map(_parse, lines)
+    return map(parse_line, lines)
+
+
+def parse_line(line: bytes) -> LogLine:
+    """A line of a log file, without its end."""
+    found = _LINE.fullmatch(line)
+    if found is not None:
+        stamp, source, identity, text = (part.decode("utf-8", "replace") for part in found.groups())
+        try:
+            at = datetime.fromisoformat(f"{stamp}+00:00").timestamp()
+        except ValueError:
+            pass
+        else:
+            return LogLine(at, text, source, identity)
+    return LogLine(None, line.decode("utf-8", "replace"))
 
 
 def merge(logs: Iterable[bytes]) -> Iterator[LogLine]:
-    """The lines of several log files of one stream, by time.
+    """The lines of several log files of one stream, by time, as stock Metaflow has them.
 
-    A line without a time stays behind the line that it follows in its file.
+    A line without a time stays behind the line that it follows in its file. `logs.LogReader` needs
+    no whole files.
     """
     keyed = (_with_times(data) for data in logs)
     return (line for _, line in heapq.merge(*keyed, key=lambda pair: pair[0]))
@@ -106,16 +121,3 @@ def _with_times(data: bytes) -> list[tuple[float, LogLine]]:
         latest = latest if line.at is None else line.at
         pairs.append((latest, line))
     return sorted(pairs, key=lambda pair: pair[0])
-
-
-def _parse(line: bytes) -> LogLine:
-    found = _LINE.fullmatch(line)
-    if found is not None:
-        stamp, source, identity, text = (part.decode("utf-8", "replace") for part in found.groups())
-        try:
-            at = datetime.fromisoformat(f"{stamp}+00:00").timestamp()
-        except ValueError:
-            pass
-        else:
-            return LogLine(at, text, source, identity)
-    return LogLine(None, line.decode("utf-8", "replace"))

@@ -40,7 +40,7 @@ class Storage(Protocol):
         ...
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """The bytes under *key* as a readable file. Raises KeyError if there are none."""
+        """The bytes under *key* as a file to read and seek. Raises KeyError if there are none."""
         ...
 
     def exists(self, key: str) -> bool:

@@ -1,0 +1,57 @@
+"""What tasks print, as it comes: each line once, by the memory of a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from metaflow_core.client.objects import Task
+from metaflow_core.datastore.logs import LogReader
+from metaflow_core.datastore.mflog import LogLine
+
+
+class TaskLine(NamedTuple):
+    """A line of a log, and whose it is."""
+
+    pathspec: str
+    stream: str
+    line: LogLine
+
+
+class TaskLogReader:
+    """Reads the logs of tasks, each line once.
+
+    Args:
+        streams: Of `describe.STREAMS`, those to read.
+        attempt: The attempt to read. With None it is the last one at the first look, and each one
+            that has begun since.
+    """
+
+    def __init__(self, streams: Sequence[str], attempt: int | None = None) -> None:
+        self._streams, self._attempt = streams, attempt
+        self._readers: dict[str, tuple[int, LogReader]] = {}
+
+    def new_lines(self, tasks: Iterable[str], *, is_over: bool = True) -> Iterator[TaskLine]:
+        """The lines of *tasks* that have come since the last look, task by task.
+
+        Args:
+            tasks: Their pathspecs.
+            is_over: Whether no more will come; else a line without its end is kept back.
+        """
+        for task in tasks:
+            last = Task(task).current_attempt if self._attempt is None else self._attempt
+            number, reader = self._readers.get(task) or (last, self._reader(task, last))
+            while number < last:
+                yield from _lines(task, reader, is_over=True)
+                number += 1
+                reader = self._reader(task, number)
+            self._readers[task] = number, reader
+            yield from _lines(task, reader, is_over=is_over)
+
+    def _reader(self, task: str, attempt: int) -> LogReader:
+        found = Task(task, attempt)
+        return LogReader([file for stream in self._streams for file in found.log_files(stream)])
+
+
+def _lines(task: str, reader: LogReader, *, is_over: bool) -> Iterator[TaskLine]:
+    return (TaskLine(task, *found) for found in reader.new_lines(is_over=is_over))
