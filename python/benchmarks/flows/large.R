@@ -1,27 +1,53 @@
-# Makes BENCH_COUNT large values, BENCH_KIND, and does with them what BENCH_DO says: nothing, save
-# them, or save and load them.
+# Saves BENCH_COUNT large values, BENCH_KIND, and loads them in the next step. Prints the CPU seconds
+# of each: the worker's, from when it has the values until it ends, or while it loads them; and what
+# the session took more than for a run without.
 library(metaflow, warn.conflicts = FALSE)
 
-kind <- Sys.getenv("BENCH_KIND")
-todo <- Sys.getenv("BENCH_DO")
 names <- paste0("value_", seq_len(as.integer(Sys.getenv("BENCH_COUNT"))))
+cpu_s <- function() sum(proc.time()[c("user.self", "sys.self")])
 
-make_value <- function() {
+make_value <- function(kind, i) {
   if (kind == "matrix") return(matrix(runif(12.5e6), ncol = 100))
-  rows <- 1e6
-  data.frame(id = seq_len(rows), x = runif(rows), label = sprintf("label %d", seq_len(rows)))
+  rows <- seq_len(1e6)
+  data.frame(id = rows, x = runif(rows), label = sprintf("%d: label %d", i, rows))
 }
 
-metaflow("LargeFlow") |>
+flow <- metaflow("LargeFlow") |>
   step(step = "start", next_step = "end", r_function = function(self) {
-    value <- make_value()
-    for (i in seq_along(names)) {
-      # Another value, for little: making random numbers is not what is measured.
-      value[1, 1] <- i
-      if (todo != "nothing") self[[names[[i]]]] <- value
-    }
+    values <- lapply(seq_along(names), make_value, kind = Sys.getenv("BENCH_KIND"))
+    if (Sys.getenv("BENCH_DO") == "nothing") return()
+    self$made_s <- cpu_s()
+    for (i in seq_along(names)) self[[names[[i]]]] <- values[[i]]
   }) |>
   step(step = "end", r_function = function(self) {
-    if (todo == "load") for (name in names) cat("size", length(self[[name]]), "\n")
-  }) |>
-  run()
+    if (Sys.getenv("BENCH_DO") != "load") return()
+    before <- cpu_s()
+    for (name in names) length(self[[name]])
+    self$load_s <- cpu_s() - before
+  })
+
+# As `touch_memory()` of the benchmarks: what is measured gets memory that was used just now.
+touch_memory <- function() {
+  raw(as.numeric(Sys.getenv("BENCH_TOUCH_MB")) * 1e6)
+  gc()
+}
+
+session_s <- function(todo) {
+  Sys.setenv(BENCH_DO = todo)
+  touch_memory()
+  before <- cpu_s()
+  flow |> run()
+  cpu_s() - before
+}
+
+# The first run starts Python, and is not counted.
+for (todo in c("nothing", "nothing", "save", "load")) assign(todo, session_s(todo))
+run_id <- flow_client$new("LargeFlow")$latest_run
+task_of <- function(step) {
+  step <- step_client$new(paste("LargeFlow", run_id, step, sep = "/"))
+  step$task(step$a_task)
+}
+start <- task_of("start")
+save_s <- start$resources$cpu_s - start$artifact("made_s") + max(save - nothing, 0)
+load_s <- task_of("end")$artifact("load_s") + max(load - save, 0)
+cat(save_s, load_s, "\n")

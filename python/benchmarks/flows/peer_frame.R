@@ -3,7 +3,7 @@
 # serializes it, unpacked, in the file `frame.rds`.
 set.seed(1)
 rows <- 1e6
-value <- data.frame(id = seq_len(rows), x = runif(rows), label = sprintf("label %d", seq_len(rows)))
+value <- data.frame(id = seq_len(rows), x = runif(rows), label = sprintf("1: label %d", seq_len(rows)))
 pickle <- reticulate::import("pickle", convert = FALSE)
 gzip <- reticulate::import("gzip", convert = FALSE)
 hashlib <- reticulate::import("hashlib", convert = FALSE)
