@@ -111,6 +111,9 @@ code_with_place <- function(fun) {
 tell_no_prompt <- function(mode, entered, hint) {
   message(sprintf(
     "There is no prompt here for mode = \"%s\". %s\nIn R in a terminal: %s", mode, hint,
-    sprintf("metaflow::debug_task(\"%s\", mode = \"%s\")", entered$pathspec, mode)
+    sprintf(
+      "metaflow::debug_task(\"%s\", mode = \"%s\"%s)", entered$pathspec, mode,
+      attr(entered, "scene")$given %||% ""
+    )
   ))
 }

@@ -11,6 +11,8 @@
 #'   with, or `"script"`, the one that its script holds now (which is evaluated up to its call of
 #'   [run()]). Or a flow, for that flow's.
 #' @param attempt `[integer(1)]` The attempt, from 0; by default the last one.
+#' @param r_function `[function]` What `$fun` is in place of the step's function, as in
+#'   [rerun_task()].
 #'
 #' @return An object that prints what it is and what to type next, with
 #' * `$self` what the step's function got: the artifacts at the task's *start*. What is assigned to
@@ -70,16 +72,18 @@
 #' setwd(old)
 #' @export
 debug_task <- function(pathspec = NULL, mode = c("load", "browser", "recover", "source"),
-                       code = "run", attempt = NULL) {
+                       code = "run", attempt = NULL, r_function = NULL) {
   if (identical(mode, debug_modes)) mode <- "load"
   check_code(code)
   check_count(attempt, "attempt", null = TRUE)
+  check_function(r_function, "r_function", null = TRUE)
   call <- rlang::current_env()
   if (!is_string(mode) || !mode %in% debug_modes) {
     abort_argument("mode", sprintf("one of %s", toString(dQuote(debug_modes, FALSE))), mode)
   }
   scene <- enter_task(task_pathspec(pathspec, call), attempt, call)
-  entered <- new_entered_task(scene, step_function(scene, code, call), call)
+  scene$given <- code_arguments(match.call())
+  entered <- new_entered_task(scene, code_to_call(scene, r_function, code, call), call)
   switch(mode,
     load = entered,
     browser = stop_at_failure(entered, scene, call),
@@ -118,7 +122,9 @@ new_entered_task <- function(scene, fun, call) {
   delayedAssign("frames", kept_frames(scene, fun, call), assign.env = entered)
   entered$run <- function(fun = entered$fun) {
     check_function(fun, "fun")
-    rerun(scene, if (identical(fun, entered$fun)) fun else in_reach(fun, scene), call = call)
+    if (identical(fun, entered$fun)) return(rerun(scene, fun, call))
+    scene$given <- code_arguments(list(r_function = substitute(fun)))
+    rerun(scene, in_reach(fun, scene), call)
   }
   structure(entered, class = "metaflow_entered_task", scene = scene)
 }

@@ -85,8 +85,8 @@ session_function <- function(step, script) {
 }
 
 # Does what `options(error = )` asks for, at the error: it is caught further out, and R would not.
-# `recover()` would list our own frames first: the frames to choose from are those of the user's that
-# are deeper than `depth`.
+# `recover()` would list our own frames first: the frames to choose from are those of the user's
+# that are deeper than `depth`.
 enter_debugger <- function(error, depth) {
   handler <- getOption("error")
   if (is.null(handler)) return()

@@ -50,12 +50,21 @@ rerun_task <- function(pathspec = NULL, r_function = NULL, code = "run", attempt
   check_count(attempt, "attempt", null = TRUE)
   call <- rlang::current_env()
   scene <- enter_task(task_pathspec(pathspec), attempt, call)
-  fun <- if (is.null(r_function)) {
-    step_function(scene, code, call)
-  } else {
-    in_reach(r_function, scene)
-  }
-  rerun(scene, fun, call)
+  scene$given <- code_arguments(match.call())
+  rerun(scene, code_to_call(scene, r_function, code, call), call)
+}
+
+# What a scene is run with: `r_function`, or the step's function from where `code` says.
+code_to_call <- function(scene, r_function, code, call) {
+  if (is.null(r_function)) step_function(scene, code, call) else in_reach(r_function, scene)
+}
+
+# Of the expressions that arguments were given as, by name, those that say which code to run; as
+# text, for a hint at `debug_task()` with the same code.
+code_arguments <- function(given) {
+  names <- intersect(c("r_function", "code", "attempt"), names(given))
+  expressions <- vapply(names, function(name) one_line(given[[name]], most_chars = 40), "")
+  paste0(sprintf(", %s = %s", names, expressions), collapse = "")
 }
 
 # Runs the step of a scene with `fun`; raises what it raises. `keep` is told how it ended, see
@@ -82,7 +91,8 @@ abort_rerun_failed <- function(scene, error, frames, call) {
       sprintf("Task %s fails here too.", scene$task$pathspec),
       stats::setNames(utils::head(places, 6), rep(" ", length(utils::head(places, 6)))),
       i = sprintf(
-        "To stop where it fails: `debug_task(\"%s\", mode = \"browser\")`.", scene$task$pathspec
+        "To stop where it fails: `debug_task(\"%s\", mode = \"browser\"%s)`.",
+        scene$task$pathspec, scene$given %||% ""
       )
     ),
     class = "rerun_failed", parent = error, frames = frames, pathspec = scene$task$pathspec,

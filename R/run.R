@@ -151,7 +151,10 @@ answer_core <- function(flow, code, name, arguments, hear, say) {
     attempt = serve_inline(inline_payload(flow, code), hear, say),
     spin = {
       keep <- if (isTRUE(arguments$persist)) list(run_id_file = arguments$run_id_file)
-      print(spin_task(flow, code, arguments$given, arguments$skip_decorators, keep, call = NULL))
+      print(spin_task(
+        flow, code, arguments$given, arguments$skip_decorators, keep, call = NULL,
+        code = code_arguments(list(code = "script"))
+      ))
       NULL
     },
     default = evaluate_default(flow, arguments$name, arguments$context)

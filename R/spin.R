@@ -41,15 +41,17 @@ spin <- function(flow, step = NULL, pathspec = NULL, skip_decorators = FALSE,
   keep <- if (persist) list()
   if (is.null(pathspec)) check_string(step, "step") else check_string(pathspec, "pathspec")
   call <- rlang::current_env()
-  spin_task(flow, script_functions(), pathspec %||% step, skip_decorators, keep, call)
+  code <- code_arguments(list(code = substitute(flow)))
+  spin_task(flow, script_functions(), pathspec %||% step, skip_decorators, keep, call, code)
 }
 
 # `given` is a step or a pathspec, with or without the flow's name. `keep` is NULL, or a list of
-# `run_id_file` for what is to be kept.
-spin_task <- function(flow, script, given, skip_decorators, keep, call) {
+# `run_id_file` for what is to be kept. `code` is the flow as `code_arguments()` tells it.
+spin_task <- function(flow, script, given, skip_decorators, keep, call, code) {
   if (!grepl("/", given, fixed = TRUE)) step_of(flow, given, call)
   pathspec <- ask("spin_pathspec", flow = flow$name, given = given, call = call)
   scene <- enter_task(pathspec, call = call)
+  scene$given <- code
   step <- step_of(flow, scene$task$step, call)
   scene$task["foreach"] <- list(step$foreach)
   scene$task["condition"] <- list(step$condition)

@@ -40,6 +40,23 @@ test_that("a step that fails here raises its error, with the user's frames", {
   expect_identical(conditionMessage(error$parent), "non-numeric argument to binary operator")
 })
 
+test_that("the hint at the browser names the code that failed", {
+  broken <- function(self) stop("no")
+  by_task <- function(r_function = NULL, code = "run", attempt = NULL) code_arguments(match.call())
+  scene <- scene_with(global(function(self) NULL))
+  entered <- new_entered_task(scene, step_function(scene, "run"), NULL)
+  withr::defer(entered$leave())
+
+  expect_identical(by_task(), "")
+  expect_identical(by_task(broken), ", r_function = broken")
+  expect_identical(by_task(function(x) x + 1), ", r_function = function(x) x + 1")
+  expect_identical(by_task(code = "script", attempt = 0), ", code = \"script\", attempt = 0")
+  error <- expect_error(entered$run(broken), class = "metaflow_rerun_failed")
+  expect_match(
+    conditionMessage(error), "mode = \"browser\", r_function = broken)`", fixed = TRUE
+  )
+})
+
 test_that("what a rerun needs of the session is undone, also where it fails", {
   withr::local_envvar(MODE = "mine", OTHER = NA)
   withr::local_seed(1)
@@ -114,5 +131,6 @@ test_that("arguments are checked", {
     rerun_task("F/1/fit/2", code = "now")
     rerun_task("F/1/fit/2", attempt = -1)
     debug_task("F/1/fit/2", mode = "look")
+    debug_task("F/1/fit/2", r_function = "fit")
   })
 })

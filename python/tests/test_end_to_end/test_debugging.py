@@ -133,6 +133,7 @@ def test_spin_tries_the_step_of_the_script_on_the_inputs_that_failed(new_folder)
     folder.rscript("halves.R", "spin", "nostep").expect(1)
 
     assert "halves.R:4 in half_of(self$input)" in fails.err
+    assert 'mode = "browser", code = "script")' in fails.err
     assert "half  new      the number 10" in works.out
     assert not works.started_a_run
     assert len(folder.runs("HalvesFlow")) == 1
