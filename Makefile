@@ -23,6 +23,7 @@ setup:      ## install what is missing: system packages, virtualenvs, this packa
 	@tools/setup-system.sh dev
 	@tools/setup-python.sh interop dev
 	@tools/setup-stock.sh
+	@tools/setup-blas.sh
 	@tools/setup-r-package.sh
 
 fmt: setup  ## rewrite code to the house format

@@ -17,6 +17,10 @@ extern SEXP mf_leave_interrupts(void);
 extern SEXP mf_wake(SEXP after_s);
 extern SEXP mf_let_wait(void);
 extern SEXP mf_share(SEXP roots);
+#ifndef _WIN32
+extern SEXP mf_openblas_parallel(void);
+extern SEXP mf_fork_once(void);
+#endif
 
 #ifndef _WIN32
 #include <dirent.h>
@@ -332,6 +336,8 @@ static const R_CallMethodDef calls[] = {
     {"mf_close", (DL_FUNC)&mf_close, 1},
     {"mf_read", (DL_FUNC)&mf_read, 2},
     {"mf_write", (DL_FUNC)&mf_write, 2},
+    {"mf_openblas_parallel", (DL_FUNC)&mf_openblas_parallel, 0},
+    {"mf_fork_once", (DL_FUNC)&mf_fork_once, 0},
 #endif
     {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
     {"mf_share", (DL_FUNC)&mf_share, 1},

@@ -1,41 +1,23 @@
 """Packages that start or keep something when they are loaded, and C code that ends badly."""
 
-import os
 import re
-import shutil
 import socket
-import subprocess
-from pathlib import Path
 
 import pytest
 
-HAZARD = Path(__file__).parent / "flows" / "hazard"
 NOTICE = "Tasks run in fresh processes and not in forks: "
 BOTH = pytest.mark.parametrize("way", ["fork", "process"])
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    """A library with the package `hazard`, first among those of this session."""
-    source, library = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("library")
-    shutil.copytree(HAZARD, source / "hazard")
-    subprocess.run(
-        ["R", "CMD", "INSTALL", "--no-docs", "-l", library, source / "hazard"],
-        check=True,
-        capture_output=True,
-    )
-    return os.pathsep.join([str(library), os.environ.get("R_LIBS", "")])
-
-
-@pytest.fixture(scope="module")
-def run(new_folder, library):
+def run(new_folder, hazard_library):
     """Runs a script with the package, in a folder of its own for each way."""
     scripts = ("hazards.R", "native_ends.R", "database.R")
     folders = {way: new_folder(*scripts) for way in ("auto", "fork", "process")}
 
     def go(script, way, **environment):
         return folders[way].rscript(
-            script, "run", "--isolation", way, R_LIBS=library, **environment
+            script, "run", "--isolation", way, R_LIBS=hazard_library, **environment
         )
 
     return go
