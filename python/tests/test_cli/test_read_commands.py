@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from played_run import RBytes, RError
 
 from metaflow_core.cli.table import table
-from metaflow_core.errors import InvalidPathspec, NotFound
-from metaflow_core.model.flow import Flow, Step
+from metaflow_core.errors import FlowNotFound, InvalidPathspec, NotFound
+from metaflow_core.model.flow import Flow, Parameter, Step
 
 FLOW = Flow.of(
     "F",
@@ -127,6 +128,59 @@ def test_tags_are_changed(look):
     tags = json.loads(terminal(FLOW, "tag", "list", "--hide-system-tags", "--json").out)
 
     assert tags == ["a b", "third"]
+
+
+@pytest.mark.parametrize("command", ["info", "logs", "list-tasks"])
+def test_without_a_run_it_is_the_last_one(look, command):
+    terminal, run_id = look
+
+    assert terminal(FLOW, command).out == terminal(FLOW, command, run_id).out
+
+
+@pytest.mark.parametrize("command", ["list-runs", "list-tasks"])
+def test_a_status_that_there_is_not_is_a_usage_error(look, command):
+    answer = look[0](FLOW, command, "--status", "faild")
+
+    assert answer.exit_code == 2
+    assert "'faild' is not one of 'running', 'successful'" in answer.err
+
+
+def test_info_tells_the_values_of_parameters(terminal):
+    terminal.functions = {"start": _start}
+    flow = replace(FLOW, parameters={"alpha": Parameter("alpha", default=0.5)})
+    terminal(flow, "run")
+
+    assert "parameters:     alpha = 0.5\n" in terminal(flow, "info").out
+    assert json.loads(terminal(flow, "info", "--json").out)["parameters"] == {"alpha": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["info", "7"], "See `{script}list-runs` for the runs there are."),
+        (["diff", "{run}", "7"], "See `{script}list-runs` for the runs there are."),
+        (["logs", "7/start"], "See `{script}list-runs` for the runs there are."),
+        (
+            ["logs", "{run}/stat"],
+            "See `{script}info {run}` for the steps that the run has come to.",
+        ),
+        (
+            ["info", "{run}/body/9"],
+            "See `{script}list-tasks {run}/body` for the tasks of the step.",
+        ),
+    ],
+)
+def test_what_is_not_there_is_told_with_the_next_command(look, words, hint):
+    terminal, run_id = look
+    with pytest.raises(NotFound) as caught:
+        terminal(FLOW, *[word.format(run=run_id) for word in words])
+
+    assert caught.value.hint == hint.format(run=run_id, script="Rscript flow.R ")
+
+
+def test_a_flow_that_has_not_run_yet_is_told_as_such(terminal):
+    with pytest.raises(FlowNotFound, match="It has no runs here yet"):
+        terminal(FLOW, "logs")
 
 
 @pytest.mark.parametrize("command", ["info", "logs", "list-tasks", "dump"])

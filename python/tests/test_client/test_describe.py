@@ -189,6 +189,20 @@ def test_tasks_of_a_run_are_a_table(history):
     assert describe.tasks(pathspec=str(history[1]), status=["running"])["step"] == []
 
 
+def test_a_task_that_is_tried_again_has_not_ended(flow):
+    run = flow.run()
+    task = run.task("start")
+    with run.attempt(task, 0, ok=False, success=False):
+        pass
+    run.begin(task, 1)
+    run.beat("running")
+
+    told, table = describe.task(pathspec=str(task)), describe.tasks(pathspec=str(run.pathspec))
+
+    assert (told["status"], told["finished_at"], told["duration_s"]) == ("running", None, None)
+    assert (table["finished_at"], table["duration_s"]) == ([None], [None])
+
+
 def test_a_flow_has_no_table_of_tasks(history):
     with pytest.raises(InvalidPathspec, match="not a run or a step"):
         describe.tasks(pathspec="Line")

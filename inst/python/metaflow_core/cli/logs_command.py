@@ -40,7 +40,9 @@ def logs_command() -> click.Command:
         click.Option(["--build"], is_flag=True, help="What happened around the user's code."),
         JSON,
     ]
-    return looking_command("logs", "RUN[/STEP[/TASK]]", options, _logs, "Show what tasks printed.")
+    return looking_command(
+        "logs", "[RUN[/STEP[/TASK]]]", options, _logs, "Show what tasks printed."
+    )
 
 
 @click.pass_context

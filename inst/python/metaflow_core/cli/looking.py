@@ -12,8 +12,10 @@ from metaflow_core import client
 from metaflow_core.cli.invocation import flow_name
 from metaflow_core.cli.table import table, terminal_width
 from metaflow_core.client import describe
-from metaflow_core.errors import InvalidPathspec
+from metaflow_core.errors import FlowNotFound, InvalidPathspec, NotFound
 from metaflow_core.model.pathspec import Pathspec
+
+_LOOKED_AT = "metaflow_core.looked_at"
 
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")
 
@@ -21,11 +23,11 @@ JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")
 def looking_command(
     name: str, metavar: str, options: list[click.Parameter], callback: Any, about: str
 ) -> click.Command:
-    """A command that takes a pathspec; the last run where *metavar* is in brackets."""
-    default = "latest_run" if metavar.startswith("[") else None
-    argument = click.Argument(
-        ["pathspec"], metavar=metavar, required=default is None, default=default
-    )
+    """A command that takes a pathspec; that of the last run where *metavar* is in brackets."""
+    argument = click.Argument(["pathspec"], metavar=metavar)
+    if metavar.startswith("["):
+        argument = click.Argument(["pathspec"], metavar=metavar, default="latest_run")
+        about += "  [default: the last run]"
     return click.Command(name, params=[argument, *options], callback=callback, help=about)
 
 
@@ -42,7 +44,34 @@ def of_run(ctx: click.Context, given: str) -> Pathspec:
         raise InvalidPathspec(
             f"{given!r} is not a run, a step or a task.", "Write RUN, RUN/STEP or RUN/STEP/TASK."
         )
+    ctx.meta[_LOOKED_AT] = spec
     return spec
+
+
+def what_there_is(ctx: click.Context, absent: NotFound) -> str:
+    """The sentence that names the command to look with, after *absent* was asked for."""
+    if isinstance(absent, FlowNotFound):
+        return "It has no runs here yet."
+    words, told = _where_to_look(ctx.meta.get(_LOOKED_AT))
+    invocation, _ = ctx.obj
+    return f"See `{' '.join(filter(None, [invocation.script, words]))}` for {told}."
+
+
+def _where_to_look(spec: Pathspec | None) -> tuple[str, str]:
+    """The command, and what it tells, for the first part of *spec* that is not there."""
+    if spec is None or not _is_there(client.Run, f"{spec.flow}/{spec.run}"):
+        return "list-runs", "the runs there are"
+    if not _is_there(client.Step, f"{spec.flow}/{spec.run}/{spec.step}"):
+        return f"info {spec.run}", "the steps that the run has come to"
+    return f"list-tasks {spec.run}/{spec.step}", "the tasks of the step"
+
+
+def _is_there(kind: type[client.Run] | type[client.Step], pathspec: str) -> bool:
+    try:
+        kind(describe.resolved(pathspec))
+    except NotFound:
+        return False
+    return True
 
 
 def tasks_of(ctx: click.Context, given: str) -> Iterator[str]:

@@ -13,15 +13,17 @@ import click
 
 from metaflow_core.cli.care_commands import care_commands
 from metaflow_core.cli.invocation import CommandResult, Invocation
+from metaflow_core.cli.looking import what_there_is
 from metaflow_core.cli.options import command_line
 from metaflow_core.cli.read_commands import read_commands
 from metaflow_core.cli.run_commands import run_commands
 from metaflow_core.client import scope
 from metaflow_core.datastore.local import FOLDER
+from metaflow_core.errors import FlowNotFound, RunNotFound, StepNotFound, TaskNotFound
 
 
 class FlowGroup(click.Group):
-    """A group that names the near match of an unknown command."""
+    """A group that helps who asks for a command, or for a run, that is not there."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -33,6 +35,15 @@ class FlowGroup(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {name!r}.{hint}")
         return name, self.commands[name], args[1:]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do the command; what is not there is told with the command that tells what is."""
+        try:
+            return super().invoke(ctx)
+        except (FlowNotFound, RunNotFound, StepNotFound, TaskNotFound) as absent:
+            if absent.hint:
+                raise
+            raise type(absent)(absent.message, what_there_is(ctx, absent)) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order they are worth knowing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -23,7 +23,9 @@ from metaflow_core.cli.looking import (
 from metaflow_core.cli.table import duration_text, size_text, table, terminal_width, text, time_text
 from metaflow_core.cli.tag_commands import tag_group
 from metaflow_core.client import describe
+from metaflow_core.client.standing import RunStatus, TaskStatus
 from metaflow_core.errors import FlowNotFound
+from metaflow_core.model.flow import PARAMETERS
 
 _RUN_COLUMNS = {
     "run_id": "run",
@@ -73,7 +75,6 @@ _INFO_LINES = (
 )
 
 _ALL = click.Option(["--all", "everyone"], is_flag=True, help="Also runs of other users.")
-_STATUS = click.Option(["--status"], multiple=True, help="Only with this status; may be repeated.")
 
 
 def read_commands() -> list[click.Command]:
@@ -84,7 +85,7 @@ def read_commands() -> list[click.Command]:
             params=[
                 click.Option(["--limit"], type=int, default=20, help="How many.  [default: 20]"),
                 click.Option(["--tag"], multiple=True, help="Only with this tag."),
-                _STATUS,
+                _status(RunStatus),
                 _ALL,
                 JSON,
             ],
@@ -92,14 +93,16 @@ def read_commands() -> list[click.Command]:
             help="List the flow's runs, newest first.",
         ),
         looking_command(
-            "list-tasks", "RUN[/STEP]", [_STATUS, JSON], _list_tasks, "List a run's tasks."
+            "list-tasks",
+            "[RUN[/STEP]]",
+            [_status(TaskStatus), JSON],
+            _list_tasks,
+            "List a run's tasks.",
         ),
         looking_command(
-            "info", "RUN[/STEP[/TASK]]", [JSON], _info, "Tell about a run, a step or a task."
+            "info", "[RUN[/STEP[/TASK]]]", [JSON], _info, "Tell about a run, a step or a task."
         ),
-        looking_command(
-            "state", "[RUN]", [JSON], _state, "Tell what a run is doing now.  [default: the last]"
-        ),
+        looking_command("state", "[RUN]", [JSON], _state, "Tell what a run is doing now."),
         logs_command(),
         looking_command(
             "dump",
@@ -121,6 +124,15 @@ def read_commands() -> list[click.Command]:
         diff_command(),
         tag_group(),
     ]
+
+
+def _status(known: Any) -> click.Option:
+    return click.Option(
+        ["--status"],
+        type=click.Choice(get_args(known)),
+        multiple=True,
+        help="Only with this status; may be repeated.",
+    )
 
 
 @click.pass_context
@@ -147,15 +159,30 @@ def _info(ctx: click.Context, pathspec: str, as_json: bool) -> None:
     spec = of_run(ctx, pathspec)
     tell = {"run": describe.run, "step": describe.step, "task": describe.task}
     facts = tell[spec.level](pathspec=str(spec))
+    if spec.level == "run":
+        facts["parameters"] = _parameter_values(facts["pathspec"], facts["parameters"])
     if as_json:
         click.echo(json.dumps(facts, default=_json_text))
         return
     for name in _INFO_LINES:
-        if facts.get(name) not in (None, []):
+        if facts.get(name) not in (None, [], {}):
             head = name.removesuffix("_s").removesuffix("_bytes").replace("_", " ")
             click.echo(f"{head + ':':<16}{_fact_text(name, facts[name])}")
     if facts.get("exception"):
-        _print_exception(facts["exception"])
+        # While a task is tried again, what is known is how it failed before.
+        head = "last error:" if facts["status"] == "running" else "error:"
+        _print_exception(facts["exception"], head)
+
+
+def _parameter_values(run: str, names: list[str]) -> dict[str, Any]:
+    """The values, where Python has them; for one that only R has, what it is and its size."""
+    artifacts = {name: client.DataArtifact(f"{run}/{PARAMETERS}/0/{name}") for name in names}
+    return {
+        name: _r_object_text(artifact)
+        if isinstance(artifact.data, client.RObject)
+        else artifact.data
+        for name, artifact in artifacts.items()
+    }
 
 
 def _fact_text(name: str, value: Any) -> str:
@@ -163,12 +190,14 @@ def _fact_text(name: str, value: Any) -> str:
         return time_text(value)
     if name.endswith("_bytes"):
         return size_text(value)
+    if name == "parameters":
+        return ", ".join(f"{parameter} = {given!r}" for parameter, given in value.items())
     return duration_text(value) if name.endswith("_s") else text(value)
 
 
-def _print_exception(exception: dict[str, Any]) -> None:
+def _print_exception(exception: dict[str, Any], head: str) -> None:
     call = f" in {exception['call']}" if exception["call"] else ""
-    click.echo(f"{'error:':<16}{exception['message']}{call}")
+    click.echo(f"{head:<16}{exception['message']}{call}")
     for frame in reversed(exception["frames"]):
         click.echo(f"{'':<16}at {frame['file']}:{frame['line']} in {frame['call']}")
 
@@ -250,8 +279,12 @@ def _artifact_text(pathspec: str) -> str:
     artifact = client.DataArtifact(pathspec)
     value = artifact.data
     if isinstance(value, client.RObject):
-        return f"<R {artifact.type}, {size_text(artifact.size)}>"
+        return _r_object_text(artifact)
     return repr(value)
+
+
+def _r_object_text(artifact: client.DataArtifact) -> str:
+    return f"<R {artifact.type}, {size_text(artifact.size)}>"
 
 
 def _json_text(value: Any) -> str:

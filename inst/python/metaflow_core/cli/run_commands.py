@@ -66,7 +66,7 @@ _RUN_OPTIONS: list[Callable[[], click.Option]] = [
     lambda: click.Option(
         ["--preflight/--no-preflight"],
         default=None,
-        help="Look through the steps' functions first.  [default: do]",
+        help="Look through the steps' functions first.  [default: yes]",
     ),
     lambda: click.Option(
         ["--inline"], is_flag=True, help="Run the tasks in this R session: --isolation inline."

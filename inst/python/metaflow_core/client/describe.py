@@ -108,8 +108,8 @@ def task(
         "status": lambda: found.status,
         "finished": lambda: found.finished,
         "successful": lambda: found.successful,
-        "finished_at": lambda: _seconds(found.finished_at),
-        "duration_s": lambda: found.duration_s,
+        "finished_at": lambda: _ended(found, found.status)[0],
+        "duration_s": lambda: _ended(found, found.status)[1],
         "cpu_s": lambda: found.cpu_s,
         "peak_memory_bytes": lambda: found.peak_memory_bytes,
         "exit_signal": lambda: found.exit_signal,
@@ -237,6 +237,7 @@ def _steps(pathspec: str) -> list[Step]:
 def _task_row(task: Task) -> dict[str, Any]:
     status = task.status
     failure = task.failure if status in ("failed", "caught") else None
+    finished_at, duration_s = _ended(task, status)
     return {
         "pathspec": task.pathspec,
         "step": task.path_components[2],
@@ -245,14 +246,19 @@ def _task_row(task: Task) -> dict[str, Any]:
         "status": status,
         "attempt": task.current_attempt,
         "created_at": task.created_at.timestamp(),
-        "finished_at": _seconds(task.finished_at),
-        "duration_s": task.duration_s,
+        "finished_at": finished_at,
+        "duration_s": duration_s,
         "cpu_s": task.cpu_s,
         "peak_memory_bytes": task.peak_memory_bytes,
         "exit_signal": task.exit_signal,
         "tags": sorted(task.user_tags),
         "message": failure.message if failure else None,
     }
+
+
+def _ended(task: Task, status: str) -> tuple[float | None, float | None]:
+    """When a task ended and after how many seconds; nothing while it is tried again."""
+    return (None, None) if status == "running" else (_seconds(task.finished_at), task.duration_s)
 
 
 def last_failure(*, flow: str | None = None) -> str | None:
