@@ -56,6 +56,10 @@ class VirtualLoop:
         heapq.heappush(self._timers, (self.now_s + delay_s, number, callback))
         return lambda: self._cancelled.add(number)
 
+    def aside(self, work: Callable[[], object], then: Callable[[], object]) -> None:
+        work()
+        self.call_soon(then)
+
     def step(self) -> None:
         """Do all that is due; if nothing is, let time pass until something is."""
         if not self._soon:

@@ -231,3 +231,55 @@ def test_outside_of_the_main_thread_signals_are_left_alone(loop):
     thread.join()
 
     assert meanwhile == before
+
+
+def test_work_aside_is_done_in_another_thread_and_told_in_this_one(loop):
+    threads: list[threading.Thread] = []
+    note = lambda: threads.append(threading.current_thread())  # noqa: E731
+
+    loop.aside(note, note)
+    while len(threads) < 2:
+        loop.step()
+
+    assert threads[0] is not threading.main_thread()
+    assert threads[1] is threading.main_thread()
+
+
+def test_timers_fire_while_work_is_done_aside(loop):
+    fired = threading.Event()
+    ended: list[bool] = []
+    loop.call_later(0, fired.set)
+
+    loop.aside(lambda: ended.append(fired.wait(10)), lambda: ended.append(True))
+    while len(ended) < 2:
+        loop.step()
+
+    assert ended == [True, True]
+
+
+def test_an_error_of_work_aside_is_raised_by_the_loop(loop):
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    loop.aside(fail, lambda: None)
+
+    with pytest.raises(ZeroDivisionError):
+        loop.step()
+
+
+def test_a_loop_that_is_closed_waits_for_what_is_done_aside_and_calls_nobody():
+    loop, done, told = Loop(), threading.Event(), []
+
+    loop.aside(done.set, lambda: told.append("told"))
+    loop.close()
+
+    assert (done.is_set(), told) == (True, [])
+
+
+def test_threads_aside_leave_signals_to_the_one_that_handles_them(loop):
+    blocked: list[set[int]] = []
+
+    loop.aside(lambda: blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, [])), list)
+    loop.step()
+
+    assert set(STOP_SIGNALS) <= blocked[0]

@@ -139,6 +139,23 @@ def test_a_large_file_is_never_in_memory(
     assert peak_bytes < len(content) / 2
 
 
+def test_a_file_may_be_stored_before_its_artifact_is_written(
+    store: FlowDatastore, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    spool.write_bytes(bytes(pickles.ROOM_BYTES) + R_VALUE)
+    writer = store.writer(*TASK, 0)
+    writer.begin()
+
+    key = writer.store_r_file("x", spool, len(R_VALUE))
+    assert "x" not in writer.objects
+    spool.unlink()
+
+    assert writer.save_r_file("x", spool, len(R_VALUE), "list") == key
+    writer.commit()
+    assert store.reader(*TASK).load("x").r_bytes() == R_VALUE
+
+
 def test_a_file_that_is_cut_off_is_not_stored(store: FlowDatastore, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.write_bytes(bytes(pickles.ROOM_BYTES) + R_VALUE)

@@ -13,6 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from metaflow_core.compute.aside import Aside
 
 Callback = Callable[[], object]
 Handler = Callable[[int, FrameType | None], object]
@@ -39,6 +43,7 @@ class Loop:
         self._numbers = itertools.count()
         #: The stop signals, while they are caught.
         self._signals: _StopSignals | None = None
+        self._aside: Aside | None = None
 
     def on_readable(self, fd: int, callback: Callback) -> None:
         """Call *callback* whenever *fd* can be read."""
@@ -60,6 +65,19 @@ class Loop:
         heapq.heappush(self._due, (time.monotonic() + delay_s, number))
         return partial(self._callbacks.pop, number, None)
 
+    def aside(self, work: Callback, then: Callback) -> None:
+        """Do *work* in another thread, and call *then* here once it is done.
+
+        What *work* raises, `step` raises.
+        """
+        if self._aside is None:
+            # Threads take a while to import, and most runs need none.
+            from metaflow_core.compute.aside import Aside
+
+            self._aside = Aside()
+            self.on_readable(self._aside.read_end, self._aside.call_back)
+        self._aside.do(work, then)
+
     def step(self) -> None:
         """Wait until something is due, and call back for all that is."""
         for key, _ in self._selector.select(self._wait_s()):
@@ -70,8 +88,10 @@ class Loop:
         self._fire_timers()
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything; what is done aside is waited for."""
         self._selector.close()
+        if self._aside is not None:
+            self._aside.close()
         self._due.clear()
         self._callbacks.clear()
 

@@ -210,6 +210,7 @@ class AttemptWriter:
         self._blobs = datastore.blobs
         self._objects: dict[str, str] = {}
         self._info: dict[str, Info] = {}
+        self._stored_files: dict[Path, str] = {}
         self._holds_data = False
 
     @property
@@ -250,10 +251,27 @@ class AttemptWriter:
 
         Args:
             name: Artifact name.
+            path: The file, see `store_r_file`; it may have been stored by that already.
+            size_bytes: Number of the bytes.
+            r_type: As in `save_r`.
+
+        Raises:
+            StoreError: If the file has not so many bytes.
+        """
+        key = self._stored_files.get(path) or self.store_r_file(name, path, size_bytes)
+        size_bytes += sum(map(len, pickles.wrap_r_file(size_bytes)))
+        return self.refer(name, key, _info(size_bytes, r_type, R_SERIALIZE))
+
+    def store_r_file(self, name: str, path: Path, size_bytes: int) -> str:
+        """Store the content of what `save_r_file` is told later; the key of its blob.
+
+        Another thread may do this, meanwhile.
+
+        Args:
+            name: Artifact name, for error messages.
             path: The file: `pickles.ROOM_BYTES` of any content, then the bytes. It is made a
                 pickle in place, and nobody else may change it any more.
             size_bytes: Number of the bytes.
-            r_type: As in `save_r`.
 
         Raises:
             StoreError: If the file has not so many bytes.
@@ -267,9 +285,8 @@ class AttemptWriter:
             file.write(header)
             file.seek(size_bytes, os.SEEK_CUR)
             file.write(trailer)
-        key = self._blobs.save_file(path)
-        size_bytes += len(header) + len(trailer)
-        return self.refer(name, key, _info(size_bytes, r_type, R_SERIALIZE))
+        key = self._stored_files[path] = self._blobs.save_file(path)
+        return key
 
     def save_pickle(self, name: str, data: bytes, type_name: str) -> str:
         """Store a pickle (of protocol 4 or less) as it is; the key of its blob."""
