@@ -497,10 +497,10 @@ def test_a_task_that_cannot_be_registered_fails_the_run_by_its_step(stage):
     def prepare(services, loop):
         real = services.metadata.new_task
 
-        def new_task(run, step, identity):
+        def new_task(run, step, identity, follows):
             if step == "end":
                 raise _full(step)
-            return real(run, step, identity)
+            return real(run, step, identity, follows)
 
         services.metadata.new_task = new_task
         return services

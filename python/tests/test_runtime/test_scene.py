@@ -58,6 +58,19 @@ def test_every_task_of_every_run_is_entered_as_it_began(plan, seed, failing):
                 assert _told(entered.message()) == _told(message)
 
 
+@pytest.fixture
+def opened(monkeypatch):
+    """The files that are opened from now on."""
+    paths, open_file = [], open
+
+    def noted(path, *arguments, **named):
+        paths.append(path)
+        return open_file(path, *arguments, **named)
+
+    monkeypatch.setattr("builtins.open", noted)
+    return paths
+
+
 FOREACH = Flow.of(
     "F",
     Step("start", ("fit",), foreach="items"),
@@ -66,6 +79,29 @@ FOREACH = Flow.of(
     Step("end"),
     parameters={"alpha": Parameter("alpha")},
 )
+
+
+CHAIN = Flow.of(
+    "F",
+    Step("start", ("fit",), foreach="items"),
+    Step("fit", ("check",)),
+    Step("check", ("join",)),
+    Step("join", ("end",), is_join=True),
+    Step("end"),
+)
+
+
+def test_a_task_is_entered_without_a_look_at_its_siblings(stage, opened):
+    def n_opened(splits):
+        def start(step):
+            step.items = list(range(splits))
+
+        task = stage.play(CHAIN, {"start": start}).task("check", 1)
+        opened.clear()
+        _enter(stage, task).message()
+        return len(opened)
+
+    assert n_opened(20) == n_opened(4)
 
 
 def _start(step):

@@ -38,7 +38,13 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LEVEL_KEYS = ("flow_id", "run_number", "step_name", "task_id")
 _CORE_KEYS = {*_LEVEL_KEYS, "user_name", "tags", "system_tags", "ts_epoch"}
-_PRIVATE_THAT_ARE_READ = {"_success", "_task_ok", "_exception", "_foreach_stack", "_graph_info"}
+_PRIVATE_THAT_ARE_READ = {
+    "_success",
+    "_task_ok",
+    "_exception",
+    "_foreach_stack",
+    "_graph_info",
+}
 """Metaflow's own artifacts that its client asks for; all are in data.json."""
 
 _TAG_ATTEMPTS = 20
@@ -60,7 +66,10 @@ class LocalMetadata:
     def __init__(self, root: Path, ds_type: str = "local", ds_root: str | None = None) -> None:
         self._files = FileTree(root)
         self.root = self._files.root
-        self._storage = {"ds_type": ds_type, "location": f":root:{ds_root or self.root}"}
+        self._storage = {
+            "ds_type": ds_type,
+            "location": f":root:{ds_root or self.root}",
+        }
         self._last_task: dict[Pathspec, int] = {}
         self._steps: set[Pathspec] = set()
         #: Keys of the facts whose time has not passed yet, and the latest of these times.
@@ -82,7 +91,9 @@ class LocalMetadata:
         self._files.write(f"{flow}/latest_run", [str(number).encode()], mode=PUBLIC)
         return str(number)
 
-    def new_task(self, run: Pathspec, step: str, identity: Identity) -> str:
+    def new_task(
+        self, run: Pathspec, step: str, identity: Identity, follows: str | None = None
+    ) -> str:
         """See `MetadataProvider.new_task`; ids count from 1 over all steps of a run."""
         self._register_step(run.child(step), identity)
         number = self._last_task[run] if run in self._last_task else self._last_task_of(run)
@@ -93,7 +104,7 @@ class LocalMetadata:
                 break
         self._files.make_directory(f"{task}/_meta")
         self._last_task[run] = number
-        self._register(task, identity)
+        self._register(task, identity, {} if follows is None else {"follows": follows})
         return str(number)
 
     def register_parameters_task(self, run: Pathspec, identity: Identity) -> str:
@@ -121,7 +132,11 @@ class LocalMetadata:
             self._write(key, record)
 
     def register_artifacts(
-        self, task: Pathspec, attempt: int, artifacts: Iterable[ArtifactRecord], identity: Identity
+        self,
+        task: Pathspec,
+        attempt: int,
+        artifacts: Iterable[ArtifactRecord],
+        identity: Identity,
     ) -> None:
         """See `MetadataProvider.register_artifacts`.
 
@@ -164,7 +179,10 @@ class LocalMetadata:
                 record = self._read(_self(run))
                 if record is None:
                     raise RunNotFound(f"There is no run {run}.")
-                present, system_tags = record.get("tags") or [], record.get("system_tags") or []
+                present, system_tags = (
+                    record.get("tags") or [],
+                    record.get("system_tags") or [],
+                )
                 wanted = tagging.changed(present, system_tags, adding, removing)
                 if set(wanted) == set(present):
                     return wanted
@@ -260,10 +278,18 @@ class LocalMetadata:
                 self._register(step, identity)
             self._steps.add(step)
 
-    def _register(self, pathspec: Pathspec, identity: Identity) -> None:
+    def _register(
+        self,
+        pathspec: Pathspec,
+        identity: Identity,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
         names = _names(pathspec)
         flow = names.pop("flow_id")
-        self._write(_self(pathspec), {**names, "flow_id": flow, **_common(identity)})
+        self._write(
+            _self(pathspec),
+            {**names, "flow_id": flow, **_common(identity), **(extra or {})},
+        )
 
     def _new_fact(self, task: str, field: str, at_ms: int) -> tuple[str, int]:
         """Key and time of a fact.

@@ -116,8 +116,18 @@ class MetadataProvider(Protocol):
         """Register a run (and its flow, if new); its id."""
         ...
 
-    def new_task(self, run: Pathspec, step: str, identity: Identity) -> str:
-        """Register a task (and its step, if new); its id."""
+    def new_task(
+        self, run: Pathspec, step: str, identity: Identity, follows: str | None = None
+    ) -> str:
+        """Register a task (and its step, if new); its id.
+
+        Args:
+            run: Its run.
+            step: Its step.
+            identity: Who registers it.
+            follows: ``step/task`` of what it follows, the first if there are several. It is in
+                its record's `extra`, by this name.
+        """
         ...
 
     def register_parameters_task(self, run: Pathspec, identity: Identity) -> str:

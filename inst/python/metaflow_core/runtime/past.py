@@ -104,6 +104,12 @@ class PastRun:
                 return tuple(int(part.rpartition(":")[2]) for part in datum["value"].split(","))
         return ()
 
+    def followed(self, task: Pathspec) -> Pathspec | None:
+        """What a task follows, of several the first; None if that was not recorded."""
+        record = self.metadata.get(task)
+        follows = record.extra.get("follows") if record else None
+        return Pathspec(*self.pathspec.parts, *follows.split("/")) if follows else None
+
     def outcome(self, stored: Stored) -> Outcome:
         """What the task that left *stored* decided."""
         transition = self.value(stored, "_transition")

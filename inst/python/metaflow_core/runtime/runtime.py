@@ -210,11 +210,13 @@ class Runtime:
         """The task's place, made at its first attempt, when it gets its id."""
         if key not in self._places:
             run, steps = self._run, self._run.flow.steps
+            finished = tuple(self._finished[parent] for parent in parents) or (run.parameters,)
+            follows = f"{finished[0].key.step}/{finished[0].task_id}"
             self._places[key] = place_of(
                 key,
-                run.metadata.new_task(run.pathspec, key.step, run.identity),
+                run.metadata.new_task(run.pathspec, key.step, run.identity, follows),
                 steps[key.step],
-                tuple(self._finished[parent] for parent in parents) or (run.parameters,),
+                finished,
                 steps[parents[0].step].foreach if parents else None,
             )
         return self._places[key]

@@ -35,6 +35,9 @@ _TOLD = ("status", "exception", "attempt", "origin_pathspec")
 class PastPlaces:
     """The places of a past run's tasks.
 
+    What a task follows stands in its record, so that one of thousands is placed without a look at
+    its siblings. Where it does not, as in runs of others, all tasks of a step are looked through.
+
     Args:
         run: The run.
     """
@@ -86,7 +89,8 @@ class PastPlaces:
             TaskNotFound: If what it follows has not finished.
         """
         step = self._step(key.step)
-        return Place(key, task_id, step, self._parents(key, step), self._levels(key))
+        task = self._run.pathspec.child(key.step).child(task_id)
+        return Place(key, task_id, step, self._parents(key, step, task), self._levels(key, task))
 
     def _step(self, name: str) -> Step:
         if name not in self.flow.steps:
@@ -96,7 +100,7 @@ class PastPlaces:
             )
         return self.flow.steps[name]
 
-    def _levels(self, key: TaskKey) -> tuple[Level, ...]:
+    def _levels(self, key: TaskKey, task: Pathspec) -> tuple[Level, ...]:
         splits = [
             branch
             for branch in self._graph.open_splits[key.step]
@@ -104,14 +108,24 @@ class PastPlaces:
         ]
         levels: list[Level] = []
         for depth, branch in enumerate(splits[: len(key.indexes)]):
-            source = self._finished(TaskKey(branch.split, key.indexes[:depth]))
+            source = self._before(task, TaskKey(branch.split, key.indexes[:depth]))
             var = str(self.flow.steps[branch.split].foreach)
             levels.append(new_level(TaskKey(branch.step, key.indexes[: depth + 1]), var, source))
         return tuple(levels)
 
-    def _parents(self, key: TaskKey, step: Step) -> tuple[FinishedTask, ...]:
+    def _before(self, task: Pathspec, key: TaskKey) -> FinishedTask:
+        """The task at *key*, which *task* follows, if not at once."""
+        followed = self._run.followed(task)
+        while followed is not None and followed.step != key.step:
+            followed = self._run.followed(followed)
+        return self._finished(key) if followed is None else self._left_by(followed, key)
+
+    def _parents(self, key: TaskKey, step: Step, task: Pathspec) -> tuple[FinishedTask, ...]:
         if step.name == START:
             return (self.parameters,)
+        followed = None if step.is_join else self._run.followed(task)
+        if followed is not None:
+            return (self._left_by(followed, self.key(followed)),)
         parents = sorted(self._leading_to(key, step), key=lambda parent: self._order(step, parent))
         if not parents:
             raise TaskNotFound(
@@ -150,7 +164,9 @@ class PastPlaces:
         task_id = self._tasks_of(key.step).get(key)
         if task_id is None:
             raise TaskNotFound(f"Task {key} of run {self._run.pathspec} is not there.")
-        task = self._run.pathspec.child(key.step).child(task_id)
+        return self._left_by(self._run.pathspec.child(key.step).child(task_id), key)
+
+    def _left_by(self, task: Pathspec, key: TaskKey) -> FinishedTask:
         reader = self._run.reader(task)
         stored = Stored(reader.objects, reader.info)
         if self._run.value(stored, "_task_ok") is not True:
@@ -159,7 +175,7 @@ class PastPlaces:
                 f'Enter that one: debug_task("{task}").',
             )
         outcome, values = self._run.outcome(stored), self._run.values(stored)
-        return FinishedTask(key, task_id, (), stored, outcome, values)
+        return FinishedTask(key, str(task.task), (), stored, outcome, values)
 
     def _tasks_of(self, step: str) -> dict[TaskKey, str]:
         """The tasks of a step that were registered: place to id."""
