@@ -15,6 +15,7 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   cheapen_forks(warm_up)
   await_load(control_fd)
   the$payload <- load_payload(payload)
+  start_threads <- park_threads()
   hazards <- paste(fork_hazards(control_fd), collapse = "; ")
   say_ready <- function() .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
   if (nzchar(hazards)) say_ready()
@@ -25,6 +26,7 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   descriptors <- .Call(mf_serve_forks, control_fd)
   if (is.null(descriptors)) .Call(mf_exit, 0L)
   tempdir(check = TRUE)
+  start_threads()
   status <- serve_attempt(pipes(descriptors[[1]], descriptors[[2]]))
   end_task(status)
 }
@@ -132,53 +134,8 @@ fork_hazards <- function(control_fd = -1L) {
   )
 }
 
-# OpenBLAS with pthreads ends its threads before each fork, and starts them again where they are
-# next of use, in the fork as in this process: a fork that does nothing leaves those of others.
-thread_hazard <- function(status = "/proc/self/status", openblas = openblas_threads()) {
-  if (count_threads(status) > 1 && identical(openblas, "pthreads")) end_openblas_threads(status)
-  threads <- count_threads(status)
-  if (threads > 1) {
-    sprintf("%s has started threads (%d run)", thread_starter(openblas), threads)
-  }
-}
-
-# Who may have started them: nothing tells whose a thread is.
-thread_starter <- function(openblas, loaded = threaded_libraries(openblas)) {
-  perhaps <- sprintf(", perhaps %s,", paste(loaded, collapse = " or "))
-  paste0("what the script loads", if (length(loaded)) perhaps)
-}
-
-count_threads <- function(status = "/proc/self/status") {
-  lines <- if (file.exists(status)) readLines(status, warn = FALSE)
-  line <- grep("^Threads:", lines, value = TRUE)
-  if (length(line)) as.integer(sub("Threads:\\s*", "", line)) else 1L
-}
-
-# What the OpenBLAS of this process has threads of; NA where R uses another BLAS.
-openblas_threads <- function() c("none", "pthreads", "OpenMP")[.Call(mf_openblas_parallel) + 1L]
-
-end_openblas_threads <- function(status) {
-  .Call(mf_fork_once)
-  # The system counts a thread that has ended for a moment more.
-  for (i in 1:100) if (count_threads(status) > 1) Sys.sleep(0.001)
-}
-
-# Loaded libraries, by the names of their files, that start threads when they are first used. GNU's
-# OpenMP is not among them: R itself loads it.
-thread_starters <- c(
-  libmkl_ = "MKL", libiomp5 = "Intel OpenMP", libomp = "LLVM OpenMP", libtbb = "TBB"
-)
-
-threaded_libraries <- function(openblas, maps = "/proc/self/maps") {
-  lines <- if (file.exists(maps)) readLines(maps, warn = FALSE) else character()
-  files <- basename(sub("^[^/]*", "", lines))
-  is_loaded <- vapply(names(thread_starters), function(name) any(startsWith(files, name)), TRUE)
-  c(if (identical(openblas, "OpenMP")) "OpenBLAS (OpenMP)", unname(thread_starters[is_loaded]))
-}
-
 # Packages that watch for a fork, or keep something that does not survive one.
 fork_shy <- c(
-  data.table = "uses one thread after a fork",
   arrow = "keeps thread pools", h2o = "keeps a connection", rJava = "keeps a Java machine",
   RcppParallel = "keeps thread pools", sparklyr = "keeps a connection",
   tcltk = "keeps a window system's connection", tensorflow = "keeps thread pools",

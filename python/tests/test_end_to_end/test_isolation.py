@@ -148,22 +148,24 @@ def _run_auto(folder, script, **environment):
 
 
 class TestAuto:
-    def test_a_package_that_a_step_uses_alone_has_all_its_threads(self, run_both):
-        both = run_both("threads.R")
+    @pytest.mark.parametrize("attached", ["", "cli data.table"], ids=["used alone", "attached"])
+    @pytest.mark.parametrize("way", ["auto", "fork"])
+    def test_packages_that_can_start_their_threads_again_have_them_in_a_fork(
+        self, folders, way, attached
+    ):
+        words = ("threads.R", "run", "--isolation")
+        # A thread for each processor, as many as data.table may have.
+        environment = {
+            "ATTACHED": attached,
+            "CLI_TICK_TIME": "10",
+            "R_DATATABLE_NUM_PROCS_PERCENT": "100",
+        }
+        forked = folders["fork"].rscript(*words, way, **environment).expect(0)
+        fresh = folders["process"].rscript(*words, "process", **environment).expect(0)
 
-        assert both["fork"].expect(0).facts("start") == both["process"].expect(0).facts("start")
-
-    def test_where_a_fork_would_differ_tasks_are_processes_and_the_run_says_why_once(self, folders):
-        folder = folders["fork"]
-        auto = _run_auto(folder, "threads.R", ATTACHED="yes").expect(0)
-        process = folder.rscript(
-            "threads.R", "run", "--isolation", "process", ATTACHED="yes"
-        ).expect(0)
-
-        notices = [line for line in auto.out.splitlines() if NOTICE in line]
-        assert len(notices) == 1
-        assert "package data.table uses one thread after a fork" in notices[0]
-        assert auto.facts("start") == process.facts("start")
+        assert forked.facts("start") == forked.facts("end") == fresh.facts("start")
+        assert forked.facts("start")["ticks"] == "TRUE"
+        assert NOTICE not in forked.out
 
     def test_what_the_script_itself_has_open_is_no_reason(self, folders, unused_port):
         folder = folders["fork"]
