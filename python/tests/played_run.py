@@ -23,7 +23,7 @@ from metaflow_core.datastore.local import LocalStorage
 from metaflow_core.datastore.pickles import wrap_r
 from metaflow_core.errors import WorkerError
 from metaflow_core.metadata.local import LocalMetadata
-from metaflow_core.model.flow import Flow
+from metaflow_core.model.flow import Flow, Step
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.runtime.console import Console
 from metaflow_core.runtime.report import RunResult
@@ -35,6 +35,18 @@ SESSION = RSession("4.2.2", "0.1.0", "Rscript", ".", (), ".")
 Function = Callable[["Self"], object]
 
 _LONGEST_RUN_S = 1e6
+
+
+NESTED = Flow.of(
+    "F",
+    Step("start", ("outer",), foreach="rows"),
+    Step("outer", ("inner",), foreach="columns"),
+    Step("inner", ("inner_join",)),
+    Step("inner_join", ("outer_join",), is_join=True),
+    Step("outer_join", ("end",), is_join=True),
+    Step("end"),
+)
+"""A foreach inside of another one."""
 
 
 class VirtualLoop:

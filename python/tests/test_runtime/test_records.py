@@ -6,7 +6,7 @@ import json
 import signal
 
 import pytest
-from played_run import Dies, RError
+from played_run import NESTED, Dies, RError
 
 from metaflow_core import __version__
 from metaflow_core.compute.launcher import Exit
@@ -23,15 +23,6 @@ FRAMEWORK = {
 
 LINEAR = Flow.of("F", Step("start", ("end",)), Step("end"))
 
-NESTED = Flow.of(
-    "F",
-    Step("start", ("outer",), foreach="rows"),
-    Step("outer", ("inner",), foreach="columns"),
-    Step("inner", ("inner_join",)),
-    Step("inner_join", ("outer_join",), is_join=True),
-    Step("outer_join", ("end",), is_join=True),
-    Step("end"),
-)
 NESTED_FUNCTIONS = {
     "start": lambda step: setattr(step, "rows", ["a", "b"]),
     "outer": lambda step: setattr(step, "columns", [1, 2, 3]),

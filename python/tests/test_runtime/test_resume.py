@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from played_run import Dies, RError, breaking_storage
+from played_run import NESTED, Dies, RError, breaking_storage
 
 from metaflow_core.compute.launcher import Exit
 from metaflow_core.errors import InvalidResume, OriginRunNotFound, StoreUnavailable
@@ -150,15 +150,6 @@ def test_a_split_that_died_without_a_word_runs_again(stage):
 
 def test_tasks_whose_end_was_never_recorded_run_again(stage):
     """The machine went down while two splits of a nested foreach ran."""
-    nested = Flow.of(
-        "F",
-        Step("start", ("outer",), foreach="rows"),
-        Step("outer", ("inner",), foreach="columns"),
-        Step("inner", ("inner_join",)),
-        Step("inner_join", ("outer_join",), is_join=True),
-        Step("outer_join", ("end",), is_join=True),
-        Step("end"),
-    )
 
     class PowerCut(Exception):
         pass
@@ -179,14 +170,14 @@ def test_tasks_whose_end_was_never_recorded_run_again(stage):
         "inner": inner,
     }
     with pytest.raises(PowerCut):
-        stage.play(nested, functions, prepare=prepare, options=RunOptions(max_workers=1))
+        stage.play(NESTED, functions, prepare=prepare, options=RunOptions(max_workers=1))
     # What the dying process could still write is taken away.
     (run,) = played[0].store.runs()
     for done in sorted(stage.root.joinpath("F", run, "inner").glob("*/0.DONE.lock"))[-1:]:
         done.unlink()
     origin = OriginRun(Pathspec("F", run), played[0].store, played[0].metadata)
 
-    tasks = origin.tasks(nested, None)
+    tasks = origin.tasks(NESTED, None)
 
     assert {str(key): how for key, how in tasks.unfinished.items()} == {
         "inner[1,0]": "did not finish"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from played_run import RBytes, RError
+from played_run import NESTED, RBytes, RError
 
 from metaflow_core.client.history import Ending
 from metaflow_core.client.objects import Run
@@ -123,17 +123,6 @@ def test_a_foreach_makes_a_task_of_each_item(stage, items):
 
     expected = items if isinstance(items, list) else [items]
     assert played.value("end", "all") == [[i, item] for i, item in enumerate(expected)]
-
-
-NESTED = Flow.of(
-    "F",
-    Step("start", ("outer",), foreach="rows"),
-    Step("outer", ("inner",), foreach="columns"),
-    Step("inner", ("inner_join",)),
-    Step("inner_join", ("outer_join",), is_join=True),
-    Step("outer_join", ("end",), is_join=True),
-    Step("end"),
-)
 
 
 def _columns(step):
