@@ -1,12 +1,13 @@
 #' Look after a store
 #'
-#' `metaflow_fsck()` reads all that is stored for a flow and tells what is damaged; it changes
-#' nothing. `metaflow_gc()` finds blobs that no run refers to, such as those of a run whose folder
-#' was deleted, and removes them if asked to. `Rscript flow.R fsck` and `gc` do the same.
+#' `metaflow_fsck()` reads all that is stored for a flow and tells what is damaged. A damaged blob
+#' can be removed: it cannot be read, and as long as it is there, a run that makes the same value
+#' does not store it. `metaflow_gc()` finds blobs that no run refers to, such as those of a run whose folder
+#' was deleted. Nothing is removed unless `remove` asks for it. `Rscript flow.R fsck` and `gc` do the same.
 #'
 #' @param flow A [flow_client], or the name of a flow.
 #' @param run `[character(1)]` Id of the run to look at; NULL for all.
-#' @param remove `[logical(1)]` Whether to remove what is found.
+#' @param remove `[logical(1)]` Whether to remove the blobs that are found.
 #' @return `metaflow_fsck()`: a data frame with a row for each damaged object: `kind`, `path`,
 #'   `message`, and `affected`, a list of the pathspecs that cannot be read because of it.
 #'   `metaflow_gc()`: the keys of the blobs, with the attribute `freed_bytes`; invisibly with
@@ -23,9 +24,10 @@
 #' metaflow_gc("HelloFlow")
 #' setwd(old)
 #' @export
-metaflow_fsck <- function(flow, run = NULL) {
+metaflow_fsck <- function(flow, run = NULL, remove = FALSE) {
   check_string(run, "run", null = TRUE)
-  found <- ask("fsck", flow = as_pathspec(flow, "flow"), run = run)
+  check_flag(remove, "remove")
+  found <- ask("fsck", flow = as_pathspec(flow, "flow"), run = run, remove = remove)
   as_data_frame(found)
 }
 

@@ -32,4 +32,7 @@ test_that("damage is told with what it affects, and unused blobs are removed on 
   damage <- metaflow_fsck("TrainFlow")
   expect_true(any(damage$kind == "blob_corrupted"))
   expect_gt(length(damage$affected[[1]]), 0)
+
+  metaflow_fsck("TrainFlow", remove = TRUE)
+  expect_identical(unique(metaflow_fsck("TrainFlow")$kind), "blob_missing")
 })

@@ -205,6 +205,24 @@ def test_after_a_crash_anywhere_the_next_save_completes_the_blob(
     assert as_stock_reads(storage, key) == content
 
 
+@pytest.mark.parametrize("content", [SMALL, DENSE, RANDOM], ids=["small", "gzip", "raw"])
+@pytest.mark.parametrize("left_bytes", [0, 1, 30, -1])
+def test_a_blob_that_was_cut_off_is_replaced_by_the_next_save(
+    storage: Storage, content: bytes, left_bytes: int, tmp_path: Path
+) -> None:
+    key = BlobStore(storage, "F").save([content])
+    cut = storage.load(place(key))[:left_bytes]
+    storage.save(place(key), [cut])
+
+    BlobStore(storage, "F").save([content])
+    assert as_stock_reads(storage, key) == content
+
+    storage.save(place(key), [cut])
+    (tmp_path / "x").write_bytes(content)
+    BlobStore(storage, "F").save_file(tmp_path / "x")
+    assert as_stock_reads(storage, key) == content
+
+
 @pytest.mark.parametrize("content", [DENSE, RANDOM])
 def test_a_faster_writer_that_compresses_is_agreed_with(
     storage: Storage, failing, content: bytes

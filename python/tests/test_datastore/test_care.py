@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from metaflow_core.datastore import gc
+from metaflow_core.datastore import fsck, gc
 from metaflow_core.datastore.attempts import FlowDatastore
 from metaflow_core.datastore.fsck import verify
 from metaflow_core.datastore.storage import Storage
@@ -58,6 +58,19 @@ def test_each_damaged_object_is_told_once_with_all_that_it_takes_along(
     }
     assert len(verify(store)) == 4
     assert all(damage.path.startswith(storage.root) for damage in verify(store))
+
+
+def test_what_is_damaged_can_be_removed_and_made_anew(
+    store: FlowDatastore, storage: Storage
+) -> None:
+    objects = write(store, "1", x="damaged", y="fine")
+    body = storage.load(blob(objects["x"]))
+    storage.save(blob(objects["x"]), [body[:-9] + b"x" + body[-8:]])
+
+    assert fsck.remove(store, verify(store)) == 1
+    assert [damage.kind for damage in verify(store)] == ["blob_missing"]
+    write(FlowDatastore(storage, "HelloFlow"), "2", x="damaged")
+    assert verify(store) == []
 
 
 def test_a_single_run_can_be_verified(store: FlowDatastore, storage: Storage) -> None:

@@ -12,9 +12,16 @@ from metaflow_core.datastore import gc as unused
 
 
 @operation("fsck")
-def fsck(*, flow: str, run: str | None = None) -> dict[str, list[Any]]:
-    """What is damaged in the store of a flow, or of one run, as columns of `fsck.Damage`."""
-    damages = [asdict(one) for one in checks.verify(current_store().datastore(flow), run)]
+def fsck(*, flow: str, run: str | None = None, remove: bool = False) -> dict[str, list[Any]]:
+    """What is damaged in the store of a flow, or of one run, as columns of `fsck.Damage`.
+
+    With *remove*, blobs among it are not there any more.
+    """
+    store = current_store().datastore(flow)
+    found = checks.verify(store, run)
+    if remove:
+        checks.remove(store, found)
+    damages = [asdict(one) for one in found]
     names = ("kind", "path", "message", "affected")
     columns = {name: [damage[name] for damage in damages] for name in names}
     columns["affected"] = [list(pathspecs) for pathspecs in columns["affected"]]

@@ -20,7 +20,11 @@ def care_commands() -> list[click.Command]:
     return [
         click.Command(
             "fsck",
-            params=[click.Argument(["run"], required=False), JSON],
+            params=[
+                click.Argument(["run"], required=False),
+                click.Option(["--remove"], is_flag=True, help="Remove blobs that are damaged."),
+                JSON,
+            ],
             callback=_fsck,
             help="Read all that is stored, of RUN or of all runs, and tell what is damaged.",
         ),
@@ -37,14 +41,18 @@ def care_commands() -> list[click.Command]:
 
 
 @click.pass_context
-def _fsck(ctx: click.Context, run: str | None, as_json: bool) -> None:
-    damages = fsck.verify(_store(ctx), run)
+def _fsck(ctx: click.Context, run: str | None, remove: bool, as_json: bool) -> None:
+    store = _store(ctx)
+    damages = fsck.verify(store, run)
+    n_removed = fsck.remove(store, damages) if remove else 0
     if as_json:
         click.echo(json.dumps([asdict(damage) for damage in damages]))
     else:
         for damage in damages:
             click.echo(f"{damage.message}\n  affects: {', '.join(damage.affected)}")
         click.echo(f"{len(damages)} damaged objects.")
+    if remove and not as_json:
+        click.echo(f"Removed {n_removed} blobs; running the flow again makes them anew.")
     ctx.exit(1 if damages else 0)
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from metaflow_core.datastore.storage import Storage
-from metaflow_core.errors import BlobCorrupted, BlobMissing
+from metaflow_core.errors import BlobCorrupted, BlobMissing, StoreUnavailable
 from metaflow_core.files import LARGE_BYTES, Buffer, chunks_of, telling
 
 try:
@@ -58,6 +58,8 @@ _SAMPLES = 4
 _CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
+_GZIP_SIZE_BYTES = 4
+"""At its end a gzip stream tells the size of its content, modulo 2^32 (RFC 1952, section 2.3.1)."""
 _KEY = re.compile(r"[0-9a-f]{40}")
 _State = tuple[int, int, int]
 """What tells that a file was changed: its inode, its size and the time of its last change."""
@@ -96,7 +98,10 @@ class BlobStore:
         self._repeated: set[str] = set()
 
     def save(self, parts: Sequence[Buffer]) -> str:
-        """Store the joined *parts*, unless they are stored; their key."""
+        """Store the joined *parts*, unless they are stored; their key.
+
+        A blob that was cut off is replaced.
+        """
         return self._save(_Parts([memoryview(part).cast("B") for part in parts]))
 
     def save_file(self, path: Path) -> str:
@@ -233,7 +238,8 @@ class BlobStore:
         if key in self._repeated:
             return key
         place = self._place(key)
-        if self._storage.exists(place):
+        is_there = self._storage.exists(place)
+        if is_there and self._looks_whole(place, size_bytes):
             self._repeated.add(key)
             return key
         if size_bytes < RAW_FROM_BYTES:
@@ -242,15 +248,35 @@ class BlobStore:
             return key
         raw = not _saves_enough(source.sample())
         self._mark(place, raw)
-        if raw:
+        if raw and not is_there:
             is_stored = source.store(self._storage, place)
         else:
-            is_stored = self._storage.save(place, _deflated(source.chunks()), overwrite=False)
+            chunks = source.chunks() if raw else _deflated(source.chunks())
+            is_stored = self._storage.save(place, chunks, overwrite=is_there)
         if not is_stored:
             self._agree(place)
         elif raw and (path := self._storage.local_path(place)) is not None:
             self._verified[key] = _state(path.stat())
         return key
+
+    def _looks_whole(self, place: str, size_bytes: int) -> bool:
+        """Whether a blob ends where content of that size does.
+
+        To read all of it would cost more than to store it once more. What a full disk or a crash
+        of the machine has cut off is told by its end.
+        """
+        try:
+            with self._storage.open(place) as body:
+                is_gzip = body.read(2) == _GZIP_MAGIC
+                body_bytes = body.seek(0, os.SEEK_END)
+                body.seek(max(0, body_bytes - _GZIP_SIZE_BYTES))
+                told_bytes = int.from_bytes(body.read(), "little")
+        except KeyError:
+            return False
+        except StoreUnavailable:
+            # Such as another user's, who lets nobody read it: nothing is known against it.
+            return True
+        return body_bytes == size_bytes or (is_gzip and told_bytes == size_bytes % 2**32)
 
     def _mark(self, place: str, raw: bool) -> None:
         mark = json.dumps({"cas_raw": raw, "cas_version": 1}).encode()
@@ -295,7 +321,8 @@ class BlobStore:
         return BlobCorrupted(
             f"The content of {what or 'a blob'} is damaged: the sha1 of {self.location(key)} "
             "is not its name.",
-            "`fsck` tells what else is damaged; delete the file and run the flow again.",
+            "`fsck` tells what else is damaged, and `fsck --remove` removes it; running the flow "
+            "again makes it anew.",
         )
 
 

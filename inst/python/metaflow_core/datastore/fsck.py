@@ -1,4 +1,4 @@
-"""Finds what is damaged in a store; changes nothing."""
+"""Finds what is damaged in a store, and removes it so that it can be made anew."""
 
 from __future__ import annotations
 
@@ -55,6 +55,18 @@ def verify(store: FlowDatastore, run: str | None = None) -> list[Damage]:
                 for artifact, key in objects.items():
                     artifacts[key].append(f"{pathspec}/{artifact}")
     return damages + list(_damaged_blobs(store, artifacts.items()))
+
+
+def remove(store: FlowDatastore, damages: Iterable[Damage]) -> int:
+    """Delete the blobs whose content is damaged; how many.
+
+    They cannot be read, and as long as they are there, a run that makes the same values does not
+    store them.
+    """
+    keys = [one.path.rpartition("/")[2] for one in damages if one.kind == BlobCorrupted.kind()]
+    for key in keys:
+        store.blobs.delete(key)
+    return len(keys)
 
 
 def _ended(store: FlowDatastore, run: str, step: str, task: str) -> list[AttemptPath]:
