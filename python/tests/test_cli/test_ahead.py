@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from metaflow_core.cli.ahead import will_fork
+from metaflow_core.cli.chosen import SELECTORS
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,11 @@ from metaflow_core.cli.ahead import will_fork
         pytest.param(["list-runs"], {"max_workers": 2}, False, id="a command that reads"),
         pytest.param(["resume", "--plan"], {}, False, id="a plan"),
         pytest.param(["run", "--help"], {}, False, id="help"),
-        pytest.param([], {"show": True}, False, id="show from R"),
+        *(
+            pytest.param([], {name: True}, name == "resume", id=f"{name} from R")
+            for name in SELECTORS
+        ),
+        pytest.param([], {"resume": True, "plan": True}, False, id="a plan from R"),
         pytest.param(["run", "--inline"], {}, False, id="in the session"),
         pytest.param([], {"inline": True}, False, id="in the session, from R"),
         pytest.param(["run", "--isolation", "process"], {}, False, id="fresh processes"),

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metaflow_core import config
+from metaflow_core.cli.chosen import RUN, chosen_by_r
 
-_RUNS = {"run", "resume"}
-_ELSE_IN_R = {"check", "dump", "help", "logs", "other_args", "plan", "show"}
-"""Arguments of R's `run()` that ask for something else than a run."""
+_RUNS = {RUN, "resume"}
 
 
 def will_fork(argv: Sequence[str], options: Mapping[str, Any]) -> bool:
@@ -27,4 +26,5 @@ def will_fork(argv: Sequence[str], options: Mapping[str, Any]) -> bool:
         return False
     if argv:
         return bool(_RUNS & {*argv}) and not {"--plan", "--help"} & {*argv}
-    return not any(options.get(name) for name in _ELSE_IN_R)
+    command, _ = chosen_by_r(options)
+    return command in _RUNS and not (options.get("plan") or options.get("other_args"))

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from metaflow_core.cli.chosen import SELECTORS, chosen_by_r
 from metaflow_core.errors import UnknownOption, UsageError
 
 Defaults = dict[str, Any]
@@ -37,14 +38,14 @@ def command_line(
         UnknownOption: If an argument of `run()` is none of any command.
     """
     before, command, rest = _split(group, argv)
-    chosen, defaults = _chosen_by_r(options)
+    chosen, defaults = _chosen_by_r(group, options)
     if command is None and "--help" in before:
         return ["--help"], {}
     if command is None:
         command, rest = chosen, [*_further_words(options.get(_ESCAPE_HATCH)), *rest]
     moved, rest = _group_words(group, command, rest)
     before += moved
-    given = {name: value for name, value in options.items() if name not in _SELECTORS}
+    given = {name: value for name, value in options.items() if name not in SELECTORS}
     given = {name: value for name, value in given.items() if value is not None}
     given.pop(_ESCAPE_HATCH, None)
     if command == chosen:
@@ -114,40 +115,14 @@ def _takes_value(command: click.Command) -> dict[str, bool]:
     }
 
 
-def _resume(value: Any) -> tuple[str, Defaults]:
-    return "resume", {"step": value} if isinstance(value, str) else {}
-
-
-def _subcommand(name: str) -> Any:
-    def select(value: Any) -> tuple[str, Defaults]:
+def _chosen_by_r(group: click.Group, options: Mapping[str, Any]) -> tuple[str, Defaults]:
+    command, defaults = chosen_by_r(options)
+    if command not in group.commands:
         raise UsageError(
-            f"run({name} = {value!r}) is not in this version yet.",
+            f"run({command} = {options[command]!r}) is not in this version yet.",
             "Local runs are; see NEWS.",
         )
-
-    return select
-
-
-_SELECTORS: dict[str, Any] = {
-    "resume": _resume,
-    "show": lambda value: ("show", {}),
-    "check": lambda value: ("check", {}),
-    "help": lambda value: ("help", {}),
-    "logs": lambda value: ("logs", {"pathspec": value}),
-    "dump": lambda value: ("dump", {"pathspec": value}),
-    "batch": _subcommand("batch"),
-    "step_functions": _subcommand("step_functions"),
-}
-"""Arguments of `run()` that choose a command, with the command and the defaults they stand for."""
-
-
-def _chosen_by_r(options: Mapping[str, Any]) -> tuple[str, Defaults]:
-    for name, select in _SELECTORS.items():
-        value = options.get(name)
-        if value is not None and value is not False:
-            command, defaults = select(value)
-            return command, defaults
-    return "run", {}
+    return command, defaults
 
 
 def _default_map(
