@@ -9,7 +9,9 @@
 # `metaflow_<kind>`, with the error's fields.
 ask <- function(op, ..., call = rlang::caller_env()) {
   answer <- unserialize(core()$ask(op, as_question(...)))
-  if (!is.null(answer$error)) abort_from_core(answer$error, call = call)
+  if (!is.null(answer$error)) {
+    abort_from_core(answer$error, hint = where_to_look(answer$error$kind, ...), call = call)
+  }
   answer$value
 }
 

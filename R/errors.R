@@ -55,16 +55,38 @@ abort_not_loaded <- function(name, error, call = NULL) {
 }
 
 # An error that the core handed over as data: `kind`, `parents` (kinds of its base classes),
-# `message`, `exit_code`, `fields`.
-abort_from_core <- function(error, call = rlang::caller_env()) {
+# `message`, `exit_code`, `fields`; `hint` is what R adds to it.
+abort_from_core <- function(error, hint = NULL, call = rlang::caller_env()) {
   reserved <- c("message", "class", "call", "parent", "trace", "body", "footer", "exit_code")
   fields <- error$fields[!names(error$fields) %in% reserved]
   kinds <- paste0("metaflow_", c(error$kind, unlist(error$parents)))
   arguments <- c(
-    list(error$message, class = c(kinds, "metaflow_error")), fields,
+    list(c(in_r(error), hints(hint)), class = c(kinds, "metaflow_error")), fields,
     list(exit_code = error$exit_code, call = call, use_cli_format = FALSE)
   )
   do.call(rlang::abort, arguments)
+}
+
+# The message of an error of the core, of which the Python client's own words are told as R's.
+in_r <- function(error) {
+  sub("Write (Flow|Run|Step|Task|DataArtifact)\\('(.*)'\\)\\.$", "Write `\"\\2\"`.", error$message)
+}
+
+# What to type to see what there is, after the core was asked for what there is not: one level above
+# the `pathspec` that was asked for, or the `flow`, or `a` of two runs.
+where_to_look <- function(kind, pathspec = NULL, flow = NULL, a = NULL, ...) {
+  asked <- pathspec %||% flow %||% a
+  if (!is_string(asked)) return(NULL)
+  parts <- strsplit(asked, "/", fixed = TRUE)[[1]]
+  above <- function(length) paste(utils::head(parts, length), collapse = "/")
+  switch(kind,
+    flow_not_found = "`list_flows()` names the flows that there are.",
+    run_not_found = sprintf("`runs(\"%s\")` lists the runs that there are.", above(1)),
+    step_not_found = sprintf(
+      "`run_client$new(\"%s\")$steps` names the steps that the run has come to.", above(2)
+    ),
+    task_not_found = sprintf("`tasks(\"%s\")` lists the tasks that there are.", above(2))
+  )
 }
 
 # The core could not be loaded; `error` is what reticulate said.

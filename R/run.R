@@ -97,7 +97,7 @@ run <- function(flow = NULL, ...) {
   call <- environment()
   script <- script_file()
   answer <- tryCatch(
-    command(flow, options, script, call),
+    command(flow, options, script, name_of_flow(substitute(flow)), call),
     metaflow_error = function(error) error
   )
   error <- if (inherits(answer, "error")) answer else run_error(answer, call)
@@ -107,7 +107,7 @@ run <- function(flow = NULL, ...) {
 
 # Asks the core to do what the terminal and the arguments say; plain data, see the operation
 # `command` in `bridge/run.py`.
-command <- function(flow, options, script, call) {
+command <- function(flow, options, script, variable, call) {
   failed <- NULL
   # Looked at once: the spec and the payload both need the lines of its functions.
   code <- script_functions()
@@ -131,6 +131,7 @@ command <- function(flow, options, script, call) {
       terminal = list(
         argv = as.list(if (is.null(script)) character() else commandArgs(trailingOnly = TRUE)),
         script = if (is.null(script)) "" else paste("Rscript", script),
+        variable = variable,
         colour = wants_colour()
       ),
       emit = emit,
@@ -140,6 +141,12 @@ command <- function(flow, options, script, call) {
     # What R itself raised is better than the core's account of it.
     metaflow_r_failed = function(error) stop(failed)
   )
+}
+
+# What the user calls the flow: its variable, or "flow" for one that came through a pipe.
+name_of_flow <- function(expression) {
+  is_variable <- is.symbol(expression) && expression != quote(.)
+  if (is_variable) deparse(expression, backtick = TRUE) else "flow"
 }
 
 # `hear` and `say` come with an attempt, see `serve_inline()`.

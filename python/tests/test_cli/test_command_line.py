@@ -230,7 +230,9 @@ def test_a_failed_run_leaves_its_report_for_r(terminal):
 def test_without_a_script_the_report_speaks_of_r(terminal):
     answer = terminal(FLOW, status="failed", script="")
 
-    assert answer.result.data["report"] == 'Resume: run(resume = TRUE, origin_run_id = "153")'
+    assert answer.result.data["report"] == (
+        'Resume: run(flow, resume = TRUE, origin_run_id = "153")'
+    )
 
 
 @pytest.mark.parametrize(

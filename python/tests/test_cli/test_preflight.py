@@ -59,7 +59,7 @@ def test_a_run_tells_a_few_and_check_tells_all(warned):
 
     assert len(told) == 6
     assert told[-1] == "... and 2 more: Rscript flow.R check"
-    assert warned(FLOW, "run", script="").err.splitlines()[-1].endswith("run(check = TRUE)")
+    assert warned(FLOW, "run", script="").err.splitlines()[-1].endswith("run(flow, check = TRUE)")
     assert len(warned(FLOW, "check").err.splitlines()) == 7
 
 

@@ -53,7 +53,7 @@ class TestAFailedRun:
 
         assert any("Step halve failed: " in line and "split 2 of 3: two" in line for line in lines)
         assert any(line.startswith('Debug:  debug_task("HalvesFlow/') for line in lines)
-        assert any(line.startswith("Resume: run(resume = TRUE, ") for line in lines)
+        assert any(line.startswith("Resume: run(halves, resume = TRUE, ") for line in lines)
 
     def test_is_a_condition_that_code_can_catch(self, notebook, failed):
         caught = notebook.cell(
@@ -169,7 +169,7 @@ class TestAnInterruptedRun:
         output, _ = interrupted
 
         assert "Stopped because of the interrupt: " in output.error
-        assert "Resume: run(resume = TRUE, " in output.error
+        assert "Resume: run(waits, resume = TRUE, " in output.error
 
     def test_leaves_no_process_and_a_kernel_that_works(self, interrupted, notebook, folder):
         _, before = interrupted

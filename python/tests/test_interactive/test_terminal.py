@@ -74,7 +74,7 @@ class TestABrowserInAStep:
         quit_by_user = r.type("Q")
 
         assert "Workflow interrupted." in quit_by_user
-        assert "Resume: run(resume = TRUE, " in quit_by_user
+        assert "Resume: run(meets, resume = TRUE, " in quit_by_user
 
 
 class TestAFailedRun:
@@ -160,7 +160,7 @@ def test_ctrl_c_ends_a_run_that_can_be_resumed(r, folder, release, how):
     r.type(f"run(waits{how})", r"ready\r?\n")
     interrupted = r.press_ctrl_c()
     assert "Workflow interrupted." in interrupted
-    assert "Resume: run(resume = TRUE, " in interrupted
+    assert "Resume: run(waits, resume = TRUE, " in interrupted
     wait_until(lambda: sorted(folder.processes()) == before, "the tasks' processes have ended")
 
     release(True)

@@ -29,7 +29,8 @@ def command(
         session: Fields of `RSession`.
         options: Arguments of `run()` by name.
         terminal: ``argv`` (words of the command line), ``script`` (how the user calls it, or
-            ""), ``colour`` (whether the console shows colours).
+            ""), ``variable`` (what the user calls the flow in R), ``colour`` (whether the console
+            shows colours).
         live: The way back to R.
 
     Returns:

@@ -29,6 +29,7 @@ class Invocation:
         payload: Makes what workers need of the flow, R's own business.
         evaluate_default: Evaluates the default function of the parameter of that name.
         script: How the user calls the script, such as ``"Rscript flow.R"``; "" without one.
+        variable: What the user calls the flow in R.
         colour: Whether the console shows ANSI colours.
         serve_inline: Runs an attempt in the session; None if it cannot be asked.
         ahead: What was started for a run already, or None.
@@ -47,6 +48,7 @@ class Invocation:
     payload: Callable[[], bytes]
     evaluate_default: Callable[[str], Any]
     script: str = ""
+    variable: str = "flow"
     colour: bool = False
     serve_inline: ServeAttempt | None = None
     ahead: Ahead | None = None
@@ -56,11 +58,11 @@ class Invocation:
     code: Callable[[str], Mapping[str, Sequence[str]]] = lambda run: {}
 
     def command(self, words: str) -> str:
-        """What the user types for a subcommand: ``Rscript flow.R resume`` or ``run(resume …)``."""
+        """What the user types for a subcommand: ``Rscript flow.R resume`` or ``run(flow, …)``."""
         if self.script:
             return f"{self.script} {words}"
         name, _, rest = words.partition(" ")
-        return _in_r(name, rest)
+        return f"run({self.variable}, {_as_arguments(name, rest)})"
 
 
 @dataclass
@@ -76,11 +78,11 @@ class CommandResult:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def _in_r(name: str, rest: str) -> str:
-    """A subcommand as a call of `run()`."""
+def _as_arguments(name: str, rest: str) -> str:
+    """A subcommand as arguments of `run()`."""
     if name == "resume":
-        return f'run(resume = TRUE, origin_run_id = "{rest.rpartition(" ")[2]}")'
-    return f'run({name} = "{rest}")' if rest else f"run({name} = TRUE)"
+        return f'resume = TRUE, origin_run_id = "{rest.rpartition(" ")[2]}"'
+    return f'{name} = "{rest}"' if rest else f"{name} = TRUE"
 
 
 def flow_name(ctx: click.Context) -> str:

@@ -54,7 +54,7 @@ def what_there_is(ctx: click.Context, absent: NotFound) -> str:
         return "It has no runs here yet."
     words, told = _where_to_look(ctx.meta.get(_LOOKED_AT))
     invocation, _ = ctx.obj
-    return f"See `{' '.join(filter(None, [invocation.script, words]))}` for {told}."
+    return f"See `{invocation.script or 'Rscript SCRIPT'} {words}` for {told}."
 
 
 def _where_to_look(spec: Pathspec | None) -> tuple[str, str]:

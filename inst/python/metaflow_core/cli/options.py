@@ -150,7 +150,7 @@ def _default_map(
         elif name not in everything or is_chosen:
             raise UnknownOption(
                 f"run({written} = …): `{command}` has no such option{_near(name, everything)}.",
-                "See `run(help = TRUE)`.",
+                "See `run(flow, help = TRUE)`.",
             )
     return {**top, command: below}
 
