@@ -51,7 +51,8 @@ task_client <- R6::R6Class("TaskClient",
     #' @param stream `[character(1)]` `"stdout"`, `"stderr"` or `"both"`, in the order of time.
     #' @param attempt `[integer(1)]` Attempt, counted from 0; by default the last one.
     #' @return A data frame with a row for each line: `at` (when it was written, UTC; `NA` if not
-    #'   known), `source` (`"task"` or `"runtime"`), `stream`, `text`.
+    #'   known), `source` (`"load"`: it came before the step's own code; else `"runtime"` or
+    #'   `"task"`), `stream`, `text`.
     log_lines = function(stream = "both", attempt = NULL) {
       as_data_frame(
         ask("log_lines", pathspec = self$pathspec, stream = stream, attempt = attempt)

@@ -35,7 +35,7 @@ run_attempt <- function(task, channel, call = call_interruptible_step) {
   # A failure that `catch(print_exception = FALSE)` keeps as a value is not told.
   tell <- if (isFALSE(task$print_error)) identity else tell
   self <- task_self(task, channel)
-  failure <- tell(attempt(prepare(task), kind = "start"))
+  failure <- tell(attempt(prepare(task, channel), kind = "start"))
   outcome <- frames <- NULL
   if (is.null(failure)) {
     keep <- function(environments) frames <<- environments
@@ -54,8 +54,12 @@ run_attempt <- function(task, channel, call = call_interruptible_step) {
 }
 
 # Loads the flow's payload and sets the random stream of this task.
-prepare <- function(task) {
-  if (is.null(the$payload)) the$payload <- load_payload(task$payload)
+prepare <- function(task, channel) {
+  if (is.null(the$payload)) {
+    the$payload <- load_payload(task$payload)
+    # The core waits for this to tell what was printed until now from what the step prints.
+    question(channel, list(type = "loaded"))
+  }
   set_random_stream(task$seed)
 }
 

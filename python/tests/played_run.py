@@ -305,6 +305,9 @@ class FakeWorker:
             return
         self._step = step = Self(self, task)
         failure = None
+        if self._launcher.worker_prints:
+            self.listener.on_output("stderr", self._launcher.worker_prints)
+            self.ask({"type": "loaded"})
         try:
             self._launcher.functions.get(task["step"], lambda step: None)(step)
         except RError as error:
@@ -387,6 +390,8 @@ class FakeLauncher:
         functions: Function of each step; a step without one passes through.
         refuses: Number of workers that cannot be started, from the first.
         kept: What a step that fails keeps of its frames.
+        load_prints: What is printed while the flow is loaded for all workers.
+        worker_prints: What each worker prints while it loads the flow for itself.
     """
 
     loop: VirtualLoop
@@ -394,6 +399,8 @@ class FakeLauncher:
     functions: Mapping[str, Function]
     refuses: int = 0
     kept: Mapping[str, Any] | None = None
+    load_prints: bytes = b""
+    worker_prints: bytes = b""
     tasks: list[dict[str, Any]] = field(default_factory=list)
     workers: list[FakeWorker] = field(default_factory=list)
     running: int = 0
@@ -405,6 +412,9 @@ class FakeLauncher:
     def prepare(self) -> None:
         """There is nothing to start ahead."""
 
+    def on_load(self, hear: Callable[[bytes], object]) -> None:
+        hear(self.load_prints)
+
     def start(self, listener: Listener, isolation: str | None = None) -> FakeWorker:
         if self.refuses:
             self.refuses -= 1
@@ -412,7 +422,7 @@ class FakeLauncher:
         self.workers.append(FakeWorker(self, listener))
         self.running += 1
         self.most_running = max(self.running, self.most_running)
-        listener.on_start(f"pid {len(self.workers) + 99}")
+        listener.on_start(f"pid {len(self.workers) + 99}", is_loading=bool(self.worker_prints))
         return self.workers[-1]
 
     def close(self) -> None:

@@ -36,15 +36,17 @@ class Told:
     """A listener that keeps what it is told."""
 
     labels: list[str] = field(default_factory=list)
+    loading: list[bool] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     output: dict[Stream, bytes] = field(default_factory=lambda: {"stdout": b"", "stderr": b""})
     shown: list[bool] = field(default_factory=list)
     ends: list[Exit] = field(default_factory=list)
     after_end: list[object] = field(default_factory=list)
 
-    def on_start(self, label: str) -> None:
+    def on_start(self, label: str, *, is_loading: bool = False) -> None:
         self._note(label)
         self.labels.append(label)
+        self.loading.append(is_loading)
 
     def on_message(self, message: dict[str, Any]) -> None:
         self._note(message)

@@ -121,7 +121,9 @@ serve <- function(worker, artifacts, inputs, item = NULL) {
     if (is.null(message) || message$type == "result") {
       return(list(result = message, asked = asked))
     }
-    if (message$type == "interrupted") {
+    if (message$type == "loaded") {
+      tell_worker(worker, list(type = "begin"))
+    } else if (message$type == "interrupted") {
       tell_worker(worker, list(type = "why", kind = "timeout", message = "It took too long."))
     } else if (message$type == "objects") {
       hashes <- lapply(inputs[message$index + 1], function(input) {

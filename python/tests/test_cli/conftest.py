@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,14 @@ class Terminal:
             asked for, and successful.
         evaluated: Parameters whose default function was evaluated.
         warnings: What looking through the functions of the steps finds.
+        loading: What is printed before the steps begin, as `FakeLauncher` has it.
     """
 
     folder: Path
     functions: dict[str, Function] | None = None
     evaluated: list[str] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
+    loading: Mapping[str, bytes] = field(default_factory=dict)
 
     def preflight(self, sends: bool) -> list[dict[str, Any]]:
         return self.warnings
@@ -96,7 +98,7 @@ class Terminal:
             if self.functions is None:
                 return RunResult(f"{flow.name}/153", status)
             loop = VirtualLoop()
-            launcher = FakeLauncher(loop, request.flow, self.functions)
+            launcher = FakeLauncher(loop, request.flow, self.functions, **self.loading)
             return run_flow(request, services, lambda: loop, lambda *_: launcher)
 
         def evaluate(name: str) -> Any:

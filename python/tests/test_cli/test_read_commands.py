@@ -297,6 +297,24 @@ def test_the_log_of_the_run_itself_tells_what_went_wrong(look):
     assert lines[-1] == "warning: the run has ended: failed"
 
 
+def test_what_came_before_a_step_s_own_code_is_told_from_what_it_printed(terminal):
+    terminal.loading = {"load_prints": b"for all\n", "worker_prints": b"for one\n"}
+    terminal.functions = {"start": _start}
+    run_id = terminal(FLOW, "run").result.data["run_id"]
+
+    lines = terminal(FLOW, "logs", f"{run_id}/start", "--build").out.splitlines()
+    assert [line.rpartition("] ")[2] for line in lines] == ["for all", "for one"]
+    assert lines[1] == f"[{run_id}/start/1] for one"
+    assert "for all" in terminal(FLOW, "logs", run_id, "--build").out.splitlines()
+    out = terminal(FLOW, "logs", f"{run_id}/start/1").out
+    assert out.splitlines() == ["for one", "to stdout", "to stderr"]
+    rows = [
+        json.loads(line)
+        for line in terminal(FLOW, "logs", f"{run_id}/start", "--json").out.splitlines()
+    ]
+    assert [row["source"] for row in rows] == ["load", "runtime", "runtime"]
+
+
 @pytest.mark.parametrize(("level", "has"), [("warning", False), ("debug", True)])
 def test_the_setting_says_how_much_the_log_of_the_run_tells(look, monkeypatch, level, has):
     terminal, _ = look

@@ -58,7 +58,7 @@ def test_attempts_run_one_after_another_in_the_order_in_which_they_were_asked_fo
     launcher, order = workshop.launcher("send(type='text', text=receive()['text'])"), []
 
     class Noting(Told):
-        def on_start(self, label):
+        def on_start(self, label, *, is_loading=False):
             order.append("start")
 
         def on_exit(self, how):

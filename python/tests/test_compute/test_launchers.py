@@ -80,6 +80,29 @@ def test_all_output_is_handed_over_before_the_end_is_told(workshop):
     assert told.output["stderr"] == b"e" * 200_000
 
 
+def test_what_a_worker_printed_before_it_said_something_is_told_before(workshop):
+    class Noting(Told):
+        def on_message(self, message):
+            super().on_message(message)
+            printed.append(dict(self.output))
+
+    told, printed = Noting(), []
+    program = """
+        os.write(1, b"o" * 60_000)
+        os.write(2, b"e")
+        send(type="loaded")
+        receive()
+        os.write(1, b"more")
+    """
+    worker = workshop.launcher(program).start(told)
+    workshop.until(lambda: printed)
+    worker.send({"type": "begin"})
+    workshop.wait(told)
+
+    assert printed == [{"stdout": b"o" * 60_000, "stderr": b"e"}]
+    assert told.output["stdout"].endswith(b"more")
+
+
 def test_nothing_comes_from_standard_input(workshop):
     told = workshop.run('send(type="input", bytes=os.read(0, 1))')
 

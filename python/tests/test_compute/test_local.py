@@ -250,3 +250,18 @@ def test_no_process_is_started_ahead_where_tasks_are_none(workshop, isolation):
     launcher.expect(3)
 
     assert _processes() == before
+
+
+@pytest.mark.parametrize("zygote", ["ready()", "os._exit(1)"])
+def test_what_is_printed_while_the_flow_is_loaded_is_told_once(workshop, zygote):
+    prints = "os.write(1, b'Loading\\n'); os.write(2, b'Warning\\n'); "
+    launcher = workshop.launcher(_SAYS_PARENT, zygote=prints + zygote, isolation="auto")
+    heard, told = [], (Told(), Told())
+    launcher.on_load(heard.append)
+
+    for listener in told:
+        launcher.start(listener).send({"type": "go", "wait": False})
+    workshop.wait(*told)
+
+    assert heard == [b"Loading\nWarning\n"]
+    assert told[0].loading == [zygote != "ready()"]

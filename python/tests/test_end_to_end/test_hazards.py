@@ -1,5 +1,6 @@
 """Packages that start or keep something when they are loaded, and C code that ends badly."""
 
+import json
 import re
 import socket
 
@@ -10,10 +11,15 @@ BOTH = pytest.mark.parametrize("way", ["fork", "process"])
 
 
 @pytest.fixture(scope="module")
-def run(new_folder, hazard_library):
-    """Runs a script with the package, in a folder of its own for each way."""
+def folders(new_folder):
+    """A folder for each way."""
     scripts = ("hazards.R", "native_ends.R", "database.R")
-    folders = {way: new_folder(*scripts) for way in ("auto", "fork", "process")}
+    return {way: new_folder(*scripts) for way in ("auto", "fork", "process")}
+
+
+@pytest.fixture(scope="module")
+def run(folders, hazard_library):
+    """Runs a script with the package, in the folder of the way."""
 
     def go(script, way, **environment):
         return folders[way].rscript(
@@ -74,3 +80,23 @@ def test_c_code_that_ends_badly_ends_its_task_alone(run, way):
 @BOTH
 def test_a_database_that_the_script_has_open_is_not_in_the_way_of_a_step_s_own(run, way):
     assert "sum=26" in run("database.R", way).expect(0).out
+
+
+@BOTH
+def test_what_a_package_says_while_it_is_loaded_is_what_came_before_the_step(
+    run, folders, hazard_library, way
+):
+    spec = run("hazards.R", way, HAZARD="words").expect(0).run_id + "/start/1"
+
+    def said(*words):
+        folder = folders[way]
+        command = folder.rscript("hazards.R", "logs", spec, *words, "--json", R_LIBS=hazard_library)
+        return [json.loads(line) for line in command.expect(0).out.splitlines()]
+
+    before, all_lines = said("--build"), said()
+    loaded_in = "start/1" if way == "process" else "_parameters/0"
+    assert "hazard is loading" in [line["text"] for line in before]
+    assert any("nothing to see" in line["text"] for line in before)
+    assert {line["pathspec"].split("/", 2)[2] for line in before} == {loaded_in}
+    own = [line["text"] for line in all_lines if line["source"] == "runtime"]
+    assert own[0].startswith("threads=")

@@ -75,7 +75,9 @@ class Writer:
         if error is not None:
             exception = pickles.dumps_exception("simpleError", error, f"Error in f(x): {error}")
         writer.save_pickle("_exception", exception, "MetaflowExceptionWrapper")
-        writer.append_log("runtime", "stdout", mflog.format_line("runtime", f"try {number}", 1.5))
+        lines = (("load", "Loading", 0.5), ("runtime", f"try {number}", 1.5))
+        log = b"".join(mflog.format_line(*line) for line in lines)
+        writer.append_log("runtime", "stdout", log)
         assert writer.commit()
         artifacts = [ArtifactRecord(name, key) for name, key in writer.objects.items()]
         self.metadata.register_artifacts(task, number, artifacts, ADA)
@@ -158,7 +160,7 @@ def test_it_lists_steps_and_tasks(told) -> None:
     answers, good, _ = told
 
     assert answers[good]["children"] == ["body", "end", "join", "start"]
-    assert sorted(task for _, task in answers[f"{good}/body"]["children"]) == ["2", "3"]
+    assert sorted(id for _, ids in answers[f"{good}/body"]["children"] for id in ids) == ["2", "3"]
     assert answers[f"{good}/join"]["parents"] == [f"Step('{good}/body')"]
 
 
@@ -199,7 +201,7 @@ def test_it_tells_attempts_apart(told) -> None:
 
     assert task["current_attempt"] == 1
     assert (task["successful"], first["successful"], second["successful"]) == (True, False, True)
-    assert (first["stdout"], second["stdout"]) == ("try 0\n", "try 1\n")
+    assert (first["stdout"], second["stdout"]) == ("Loading\ntry 0\n", "Loading\ntry 1\n")
     assert "answer" in task["children"]
     assert "answer" not in first["children"]
     assert task["exception"] is None
@@ -218,8 +220,11 @@ def test_it_reads_logs_with_their_times(told) -> None:
     answers, good, _ = told
     task = answers[f"{good}/start/1"]
 
-    assert task["stdout"] == "try 0\n"
-    assert task["loglines"] == [["1970-01-01 00:00:01.500000", "try 0"]]
+    assert task["stdout"] == "Loading\ntry 0\n"
+    assert task["loglines"] == [
+        ["1970-01-01 00:00:00.500000", "Loading"],
+        ["1970-01-01 00:00:01.500000", "try 0"],
+    ]
     assert task["stderr"] == ""
 
 

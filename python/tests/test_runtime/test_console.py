@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metaflow_core.datastore.mflog import parse_lines
 from metaflow_core.errors import StoreUnavailable
 from metaflow_core.runtime.console import Console
 from metaflow_core.runtime.logs import TaskLog
@@ -153,6 +154,22 @@ def test_an_error_of_several_lines_is_kept_line_by_line(writer):
     log.say("one\ntwo", error=True)
 
     assert writer.texts("stderr") == [b"one", b"two"]
+
+
+def test_each_line_tells_where_it_came_from(writer):
+    log = TaskLog(Screen().console, writer, "153/a/2")
+    log.set_source("load")
+    log.write("stderr", b"loading")
+    log.set_source("runtime")
+    log.write("stderr", b" own\n")
+    log.set_source("load")
+    log.say("Task failed.", error=True)
+
+    assert [(line.source, line.text) for line in parse_lines(writer.logs["stderr"])] == [
+        ("load", "loading"),
+        ("runtime", " own"),
+        ("runtime", "Task failed."),
+    ]
 
 
 def test_a_store_that_takes_no_log_is_told_once():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -19,6 +20,7 @@ from metaflow_core.cli.table import time_text
 from metaflow_core.client import describe
 from metaflow_core.client.logs import TaskLine, TaskLogReader
 from metaflow_core.compute.loop import replace_handler
+from metaflow_core.datastore.mflog import LOAD
 from metaflow_core.errors import NotFound, StepNotFound, TaskNotFound
 from metaflow_core.model.flow import PARAMETERS
 from metaflow_core.model.pathspec import Pathspec
@@ -37,7 +39,7 @@ def logs_command() -> click.Command:
         click.Option(["--attempt"], type=int, help="Which attempt.  [default: the last]"),
         click.Option(["--timestamps"], is_flag=True, help="With the time of each line."),
         click.Option(["--follow"], is_flag=True, help="Go on until the tasks have ended."),
-        click.Option(["--build"], is_flag=True, help="What happened around the user's code."),
+        click.Option(["--build"], is_flag=True, help="What came before the steps' own code."),
         JSON,
     ]
     return looking_command(
@@ -48,25 +50,65 @@ def logs_command() -> click.Command:
 @click.pass_context
 def _logs(ctx: click.Context, /, pathspec: str, **options: Any) -> None:
     spec = of_run(ctx, pathspec)
-    one = "stdout" if options["stdout"] else "stderr"
-    streams = (one,) if options["stdout"] != options["stderr"] else describe.STREAMS
-    if options["build"]:
-        tasks = partial(tasks_of, ctx, f"{spec.flow}/{spec.run}/{PARAMETERS}")
-    else:
-        tasks = partial(_awaited_tasks if options["follow"] else tasks_of, ctx, str(spec))
-    # More tasks may come to a step that is followed.
-    is_one = options["build"] or spec.level == "task"
-    several = not is_one and (options["follow"] or len(list(tasks())) > 1)
-    reader = TaskLogReader(streams, options["attempt"])
+    parts = _parts(ctx, spec, options)
+    follow = options["follow"]
+    several = _are_several(spec, parts, options)
     with _ended_by_interrupt():
         while True:
             # Asked first: what was written before the end is among the new lines.
-            goes_on = options["follow"] and _goes_on(str(spec))
-            lines = reader.new_lines(tasks(), is_over=not goes_on)
-            _print_lines(_line_text(line, options, several=several) for line in lines)
+            goes_on = follow and _goes_on(str(spec))
+            for part in parts:
+                lines = part.new_lines(is_over=not goes_on)
+                _print_lines(_line_text(line, options, several=several) for line in lines)
             if not goes_on:
                 return
             time.sleep(_FOLLOW_EVERY_S)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Tasks whose logs are shown.
+
+    Args:
+        find: Finds them; they may become more while a run goes on.
+        reader: Reads their logs.
+        sources: Only lines of these sources; with None all.
+    """
+
+    find: Callable[[], Iterator[str]]
+    reader: TaskLogReader
+    sources: Container[str] | None = None
+
+    def new_lines(self, *, is_over: bool) -> Iterator[TaskLine]:
+        found = self.reader.new_lines(self.find(), is_over=is_over)
+        return (line for line in found if self.sources is None or line.line.source in self.sources)
+
+
+def _parts(ctx: click.Context, spec: Pathspec, options: dict[str, Any]) -> list[_Part]:
+    """What is shown of a run, a step or a task.
+
+    The run's own log is that of the task `_parameters`. It has, among others, what R printed when
+    it loaded the flow for all tasks; a task that did so for itself has that in its own log.
+    """
+    one = "stdout" if options["stdout"] else "stderr"
+    streams = (one,) if options["stdout"] != options["stderr"] else describe.STREAMS
+    find = partial(_awaited_tasks if options["follow"] else tasks_of, ctx, str(spec))
+    reader = TaskLogReader(streams, options["attempt"])
+    if not options["build"]:
+        return [_Part(find, reader)]
+    find_run = partial(tasks_of, ctx, f"{spec.flow}/{spec.run}/{PARAMETERS}")
+    own = _Part(find_run, TaskLogReader(streams))
+    if spec.level == "run":
+        return [own]
+    return [replace(own, sources=(LOAD,)), _Part(find, reader, (LOAD,))]
+
+
+def _are_several(spec: Pathspec, parts: Sequence[_Part], options: dict[str, Any]) -> bool:
+    """Whether lines of more than one task may be shown, so that each has to name its task."""
+    if options["build"] or spec.level == "task":
+        return len(parts) > 1
+    # More tasks may come to a step that is followed.
+    return options["follow"] or len(list(parts[0].find())) > 1
 
 
 def _goes_on(pathspec: str) -> bool:

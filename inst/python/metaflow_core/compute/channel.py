@@ -86,12 +86,9 @@ class Channel:
         A process that outlives the worker and keeps one open, or goes on writing, is not waited
         for: only what fits into a pipe can be from before.
         """
-        reads: list[Callable[[], bool]] = [self._read_messages]
-        reads += [partial(self._read_output, stream) for stream in self._streams]
-        for read in reads:
-            for _ in range(_MOST_PIPE_BYTES // _READ_BYTES):
-                if self._listener is None or not read():
-                    break
+        if self._listener is not None:
+            _read_all(self._read_messages)
+            self._read_outputs()
         self.close()
 
     def close(self) -> None:
@@ -139,9 +136,15 @@ class Channel:
             self._loop.forget(self._out)
             self._on_fault()
             return False
+        if messages:
+            self._read_outputs()
         for message in messages:
             self._told.on_message(message)
         return True
+
+    def _read_outputs(self) -> None:
+        for stream in self._streams:
+            _read_all(partial(self._read_output, stream))
 
     def _read_output(self, stream: Stream) -> bool:
         data = _read(self._streams[stream])
@@ -163,6 +166,13 @@ def _pipes(count: int) -> list[int]:
             os.close(end)
         raise
     return ends
+
+
+def _read_all(read: Callable[[], bool]) -> None:
+    """Read what is in a pipe now; who goes on writing is not waited for."""
+    for _ in range(_MOST_PIPE_BYTES // _READ_BYTES):
+        if not read():
+            break
 
 
 def _read(fd: int) -> bytes | None:

@@ -109,11 +109,11 @@ class Zygote:
     Args:
         loop: Where its answers are waited for.
         process: R, which loads the flow from now on.
-        on_loaded: Called once it can fork, or is known to be unable to.
+        on_loaded: Called once it can fork, or is known to be unable to; gets what it has printed.
     """
 
     def __init__(
-        self, loop: Loop, process: ZygoteProcess, *, on_loaded: Callable[[], object]
+        self, loop: Loop, process: ZygoteProcess, *, on_loaded: Callable[[bytes], object]
     ) -> None:
         self._loop, self._process, self._on_loaded = loop, process, on_loaded
         self._control = process.control
@@ -168,12 +168,13 @@ class Zygote:
             self._give_up(self._log_tail() or f"R ended with status {self._process.returncode}.")
             return
         self._cancel_timeout()
-        self._printed_bytes = len(self._process.printed())
+        printed = self._process.printed()
+        self._printed_bytes = len(printed)
         self.hazards = said[len(_READY) :].decode("utf-8", "replace")
         self.is_loading = False
         self._loop.forget(self._control.fileno())
         self._loop.on_readable(self._control.fileno(), self._read_answers)
-        self._on_loaded()
+        self._on_loaded(printed)
 
     def _end_late(self) -> None:
         self._end()
@@ -182,7 +183,7 @@ class Zygote:
     def _give_up(self, why: str) -> None:
         """It has ended before it could fork."""
         self.problem = f"The flow could not be loaded: {why}"
-        self._on_loaded()
+        self._on_loaded(self._process.printed())
 
     def _send(self) -> bool:
         """Send what can be sent; whether that was all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -31,12 +31,17 @@ class Exit:
 class Listener(Protocol):
     """What a launcher tells about a worker; all calls come from the runtime's own thread."""
 
-    def on_start(self, label: str) -> None:
-        """The worker runs; *label* is what the console shows for it, such as ``"pid 4711"``."""
+    def on_start(self, label: str, *, is_loading: bool = False) -> None:
+        """The worker runs.
+
+        Args:
+            label: What the console shows for it, such as ``"pid 4711"``.
+            is_loading: Whether it has yet to load the flow; it sends `loaded` when it has.
+        """
         ...
 
     def on_message(self, message: dict[str, Any]) -> None:
-        """The worker sent a message (see `protocol`)."""
+        """The worker sent a message (see `protocol`); what it wrote before has been told before."""
         ...
 
     def on_output(self, stream: Stream, data: bytes, *, is_shown: bool = False) -> None:
@@ -76,6 +81,10 @@ class Launcher(Protocol):
 
     def prepare(self) -> None:
         """Start what can be started before the first attempt; to be called once, or not at all."""
+        ...
+
+    def on_load(self, hear: Callable[[bytes], object]) -> None:
+        """Let *hear* have what is printed while the flow is loaded once for many attempts."""
         ...
 
     def expect(self, count: int) -> None:

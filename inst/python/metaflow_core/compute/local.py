@@ -56,7 +56,7 @@ class LocalLauncher:
         self._loop, self._isolation, self._say = loop, isolation, say
         self._process = ProcessLauncher(loop, command, scripts / "worker.R")
         self._fork = ForkLauncher(
-            loop, lambda: Zygote(loop, self._take_zygote(), on_loaded=self._start_waiting)
+            loop, lambda: Zygote(loop, self._take_zygote(), on_loaded=self._loaded)
         )
         self._ahead = ahead
         self._start_zygote = partial(ZygoteProcess, command, scripts / "zygote.R", payload)
@@ -64,6 +64,7 @@ class LocalLauncher:
         self._auto: ProcessLauncher | ForkLauncher | None = None if CAN_FORK else self._process
         #: Workers that start when the zygote has loaded the flow.
         self._waiting: list[WaitingWorker] = []
+        self._hear_load: Callable[[bytes], object] = lambda printed: None
 
     def prepare(self) -> None:
         """Start the zygote, or the first process (see `Launcher`)."""
@@ -71,6 +72,10 @@ class LocalLauncher:
             self._fork.prepare()
         elif self._isolation != "inline":
             self._process.prepare()
+
+    def on_load(self, hear: Callable[[bytes], object]) -> None:
+        """Let *hear* have what the zygote prints until it can fork (see `Launcher`)."""
+        self._hear_load = hear
 
     def expect(self, count: int) -> None:
         """Start processes ahead, if tasks are processes (see `Launcher`)."""
@@ -126,7 +131,8 @@ class LocalLauncher:
             case _:
                 return self._chosen().start(listener)
 
-    def _start_waiting(self) -> None:
+    def _loaded(self, printed: bytes) -> None:
+        self._hear_load(printed)
         waiting, self._waiting = self._waiting, []
         for worker in waiting:
             worker.begin()

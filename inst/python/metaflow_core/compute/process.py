@@ -182,7 +182,7 @@ class ProcessWorker:
     def serve(self, listener: Listener) -> None:
         """Tell *listener* what happens from now on."""
         self._listener = listener
-        listener.on_start(self.label)
+        listener.on_start(self.label, is_loading=True)
         self._channel.open(listener, self.kill)
 
     def send(self, message: Mapping[str, Any]) -> None:

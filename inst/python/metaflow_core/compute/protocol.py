@@ -27,12 +27,16 @@ From the core:
             `is_item` is TRUE if that is the item only, and absent if it is the whole artifact.
 `artifacts` answers `gather`: `artifacts`, for the first of the inputs that were asked for the
             same as in `artifact`. For the rest the worker asks again.
+`begin`     answers `loaded`.
 `why`       answers `interrupted`: `kind` and `message`, as in `model.task.Failure`.
 `objects`   answers `objects`: `objects`, for each input a named list: artifact name to content
             hash.
 
 From the worker:
 
+`loaded`    (from a process that loads the flow for one attempt) the step's function is next: what
+            was printed until now is none of its output. The worker waits for the answer, so that
+            what it prints from then on is not there yet.
 `get`       asks for an artifact: `from` (`"self"`, `"input"` or `"foreach"`), `index` (which
             input, or which level of `frames`, from 0; absent for `"self"`), `name`.
 `gather`    asks for the artifact `name` of several inputs: `index`, a vector.

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-RUNTIME, TASK = "runtime", "task"
-"""Sources of lines: the process that captures a task's output, and the task itself."""
+RUNTIME, TASK, LOAD = "runtime", "task", "load"
+"""Sources of lines: the process that captures a task's output, the task itself, and what was
+printed before the user's code began, which has no file of its own."""
 
 STDOUT, STDERR = "stdout", "stderr"
 """Streams of a task."""
@@ -33,7 +34,7 @@ class LogLine:
     Args:
         at: When it was captured, in seconds since 1970, or None if the line does not tell.
         text: The line, without its end.
-        source: `RUNTIME`, `TASK` or another, or "" if the line does not tell.
+        source: `RUNTIME`, `TASK`, `LOAD` or another, or "" if the line does not tell.
         id: The line's id, or "".
     """
 
@@ -47,7 +48,7 @@ def format_line(source: str, text: str, at: float) -> bytes:
     """One line of a log file, with its end.
 
     Args:
-        source: `RUNTIME` or `TASK`.
+        source: `RUNTIME`, `TASK` or `LOAD`.
         text: The line; a line end in it would make it two.
         at: When it was captured, in seconds since 1970.
     """
@@ -58,7 +59,7 @@ def format_lines(source: str, lines: Sequence[bytes], at_us: int) -> bytes:
     """Lines of a log file that came together, each with its end.
 
     Args:
-        source: `RUNTIME` or `TASK`.
+        source: `RUNTIME`, `TASK` or `LOAD`.
         lines: The lines, without their ends.
         at_us: When the first was captured, in microseconds since 1970; each further one is
             `TICK_US` later.

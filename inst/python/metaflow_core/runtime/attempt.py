@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from metaflow_core.compute.launcher import Exit, Launcher, Stream, Worker
 from metaflow_core.compute.loop import Loop
-from metaflow_core.datastore import pickles
+from metaflow_core.datastore import mflog, pickles
 from metaflow_core.datastore.attempts import AttemptWriter
 from metaflow_core.errors import MetaflowError, StoreError, WorkerError
 from metaflow_core.files import telling
@@ -124,9 +124,11 @@ class Attempt:
 
     # What its worker tells
 
-    def on_start(self, label: str) -> None:
+    def on_start(self, label: str, *, is_loading: bool = False) -> None:
         """Say that the task runs (see `Listener`)."""
         self._label, self._started_at = label, time.time()
+        if is_loading:
+            self._log.set_source(mflog.LOAD)
         self._log.prefix = f"{self.short} ({label})"
         self._run.console.line("Task is starting.", prefix=self._log.prefix)
 
@@ -145,6 +147,9 @@ class Attempt:
             self._worker.send(answer)
 
     def _answer(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        if message["type"] == "loaded":
+            self._log.set_source(mflog.RUNTIME)
+            return {"type": "begin"}
         if message["type"] != "interrupted":
             return self._briefing.answer(message)
         why = self._stopped or Failure("killed", "The task was interrupted by signal 2 (SIGINT).")

@@ -26,9 +26,15 @@ class TaskLog:
     def __init__(self, console: Console, writer: AttemptWriter, prefix: str) -> None:
         self._console, self._writer, self.prefix = console, writer, prefix
         self._partial: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
+        self._source = mflog.RUNTIME
         self._is_shown = False
         self._is_broken = False
         self._next_us = 0
+
+    def set_source(self, source: str) -> None:
+        """What is written from now on comes from *source*, see `mflog`."""
+        self._flush()
+        self._source = source
 
     def write(self, stream: Stream, data: bytes, *, is_shown: bool = False) -> None:
         """Add output of the task; what *is_shown* already is stored only."""
@@ -45,7 +51,7 @@ class TaskLog:
         self._flush()
         self._console.line(text, prefix=self.prefix, error=error)
         if error:
-            self._store("stderr", text.encode().splitlines())
+            self._store(mflog.RUNTIME, "stderr", text.encode().splitlines())
 
     def close(self) -> None:
         """Add what came without a line end."""
@@ -61,14 +67,14 @@ class TaskLog:
         """Show and store lines that came together, without the end of the last."""
         if not self._is_shown:
             self._console.output(lines.decode("utf-8", "replace"), self.prefix)
-        self._store(stream, lines.split(b"\n"))
+        self._store(self._source, stream, lines.split(b"\n"))
 
-    def _store(self, stream: Stream, lines: list[bytes]) -> None:
+    def _store(self, source: str, stream: Stream, lines: list[bytes]) -> None:
         if not lines or self._is_broken:
             return
         at_us = max(time.time_ns() // 1000, self._next_us)
         self._next_us = at_us + mflog.TICK_US * len(lines)
-        data = mflog.format_lines(mflog.RUNTIME, lines, at_us)
+        data = mflog.format_lines(source, lines, at_us)
         try:
             self._writer.append_log(mflog.RUNTIME, stream, data)
         except StoreError as error:

@@ -1,8 +1,9 @@
 """The run's own log: what happened before and around the user's code, kept with the run.
 
-It is the standard error of the task ``_parameters``, so that every client can read it, and
-`logs RUN --build` shows it. The setting ``METAFLOW_LOG_LEVEL`` says how much: ``warning`` is what
-went wrong, ``info`` what else is out of the ordinary, ``debug`` every event.
+What R printed while it loaded the flow for all tasks is in it, too. It is the standard error of
+the task ``_parameters``, so that every client can read it, and `logs RUN --build` shows it. The
+setting ``METAFLOW_LOG_LEVEL`` says how much: ``warning`` is what went wrong, ``info`` what else is
+out of the ordinary, ``debug`` every event.
 """
 
 from __future__ import annotations
@@ -49,9 +50,8 @@ class RunLog:
         """Add a line; a store that cannot take it does not stop the run."""
         if _LEVELS.index(level) < self._least:
             return
-        line = mflog.format_line(mflog.RUNTIME, f"{level}: {' '.join(text.split())}", time.time())
-        with contextlib.suppress(MetaflowError):
-            self._writer.append_log(mflog.RUNTIME, mflog.STDERR, line)
+        told = f"{level}: {' '.join(text.split())}"
+        self._add(mflog.format_line(mflog.RUNTIME, told, time.time()))
 
     def starts(self, run: RunContext) -> None:
         """What the run starts with."""
@@ -62,6 +62,12 @@ class RunLog:
         self.say("info", f"{', '.join(run.identity.system_tags)}, seed {run.seed}")
         if run.origin_run_id:
             self.say("info", f"resumes run {run.origin_run_id}")
+
+    def loaded(self, printed: bytes) -> None:
+        """What R printed while it loaded the flow for all tasks; kept whatever the level is."""
+        if printed:
+            lines = printed.removesuffix(b"\n").split(b"\n")
+            self._add(mflog.format_lines(mflog.LOAD, lines, time.time_ns() // 1000))
 
     def happened(self, event: Event | Action) -> None:
         """An event that the scheduler is told, or an action that it asks for."""
@@ -89,3 +95,7 @@ class RunLog:
                 what = f" {task}" if task is not None else ""
                 number = f" attempt {attempt}" if attempt is not None else ""
                 self.say("debug", f"{type(event).__name__}{what}{number}")
+
+    def _add(self, lines: bytes) -> None:
+        with contextlib.suppress(MetaflowError):
+            self._writer.append_log(mflog.RUNTIME, mflog.STDERR, lines)

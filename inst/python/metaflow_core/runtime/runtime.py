@@ -96,6 +96,7 @@ class Runtime:
         try:
             with self._loop.catching_signals(self._interrupt):
                 self._log.starts(self._run)
+                self._launcher.on_load(self._log.loaded)
                 self._heartbeat.start()
                 self._tell(RunStarted())
                 self._drain()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class _Told:
         listener.on_exit(Exit(0 if self.result["ok"] else 1, None))
 
     def prepare(self) -> None: ...
+
+    def on_load(self, hear: Callable[[bytes], object]) -> None: ...
 
     def expect(self, count: int) -> None: ...
 

@@ -12,6 +12,10 @@ kept <- new.env()
     connection = kept$handle <- file(nullfile(), "r"),
     socket = kept$handle <- socketConnection(port = Sys.getenv("PORT"), open = "r+b"),
     device = grDevices::pdf(NULL),
-    memory = kept$large <- numeric(1.25e8) + 1
+    memory = kept$large <- numeric(1.25e8) + 1,
+    words = {
+      cat("hazard is loading\n")
+      warning("nothing to see")
+    }
   )
 }
