@@ -38,9 +38,7 @@ attempt_inline <- function(task, channel, log) {
   depth <- sys.nframe()
   result <- run_attempt(task, channel, call = function(...) {
     withCallingHandlers(
-      call_step(...),
-      message = function(message) log$add(conditionMessage(message)),
-      warning = function(warning) log$add(warning_text(warning)),
+      with_log(log, call_step(...)),
       error = function(error) enter_debugger(error, depth)
     )
     # C code does not look at the limit.
@@ -129,6 +127,15 @@ new_inline_log <- function(channel) {
     unlink(path)
   }
   list(flush = flush, add = add, close = close)
+}
+
+# Evaluates `code`; its messages and warnings, which are seen as ever, are in the log, too.
+with_log <- function(log, code) {
+  withCallingHandlers(
+    code,
+    message = function(message) log$add(conditionMessage(message)),
+    warning = function(warning) log$add(warning_text(warning))
+  )
 }
 
 read_from <- function(path, position) {

@@ -77,7 +77,7 @@ rerun <- function(scene, fun, call, keep = no_keeper) {
     keep$failed(self, error, frames)
     abort_rerun_failed(scene, error, frames, call)
   }
-  made <- perform(scene, fun, on_error, keep$made)
+  made <- perform(scene, fun, on_error, keep$made, keep$around)
   new_rerun(scene, made)
 }
 

@@ -195,8 +195,10 @@ adopt_session <- function(scene) {
 
 # Runs the task's step with `fun`, as a worker would, in the folder of the run; afterwards the
 # session is as it was. `on_error` is called with an error while its frames are there.
-# Returns what it made, see `new_rerun()`. `on_error` and `on_made` get `self`, too.
-perform <- function(scene, fun, on_error, on_made = function(self, task, outcome) NULL) {
+# Returns what it made, see `new_rerun()`. `on_error` and `on_made` get `self`, too; `around`
+# evaluates the code that runs the step.
+perform <- function(scene, fun, on_error, on_made = function(self, task, outcome) NULL,
+                    around = identity) {
   current <- the$current
   restore <- keep_session()
   on.exit({
@@ -214,10 +216,10 @@ perform <- function(scene, fun, on_error, on_made = function(self, task, outcome
   task <- utils::modifyList(scene$task, list(items_limit_bytes = 0))
   outcome <- NULL
   withCallingHandlers(
-    {
+    around({
       call_step(task, self, scene$channel)
       outcome <- decide(task, self)
-    },
+    }),
     error = function(error) on_error(error, self)
   )
   made <- changes(self)

@@ -85,7 +85,9 @@ environment_vars <- function(decorator) decorator$attributes$vars
 
 # Keeping ----------------------------------------------------------------------------------------
 
-no_keeper <- list(failed = function(self, error, frames) NULL, made = function(...) NULL)
+no_keeper <- list(
+  failed = function(self, error, frames) NULL, made = function(...) NULL, around = identity
+)
 
 # Collects what a step prints, and hands it over to the core with what the step made of it.
 new_keeper <- function(scene, run_id_file, call) {
@@ -114,6 +116,7 @@ new_keeper <- function(scene, run_id_file, call) {
   list(
     failed = function(self, error, frames) keep(self, new_failure(error, "error", frames)),
     made = function(self, task, outcome) keep(self, NULL, outcome),
+    around = function(code) with_log(log, code),
     kept = function() kept,
     close = log$close
   )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from metaflow_core import client
 from metaflow_core.client.store import Store
 from metaflow_core.model.pathspec import Pathspec
 
@@ -146,6 +147,7 @@ def test_spin_keeps_what_the_step_wrote_if_asked_to(new_folder):
     assert not (folder.path / ".metaflow_spin").exists()
     fails = folder.rscript("halves.R", "spin", "halve", "--persist").expect(1)
     folder.edit("halves.R", "half_of(self$input)", 'half_of(match(self$input, c(1, "two", 3)))')
+    folder.edit("halves.R", "doubled <-", 'message("doubling"); warning("roughly"); doubled <-')
     works = folder.rscript("halves.R", "spin", "halve", "--persist", "--run-id-file", "id").expect(
         0
     )
@@ -155,6 +157,9 @@ def test_spin_keeps_what_the_step_wrote_if_asked_to(new_folder):
     reader = store.reader(kept)
     assert reader.load("half").value() == 10
     assert reader.load("unit").value() == "m"
+    log = client.Task(str(kept), _store=store, _namespace_check=False).stderr
+    assert log == 'doubling\nWarning in half_of(match(self$input, c(1, "two", 3))) : roughly\n'
+    assert "roughly" in works.err
     assert f"Kept as {kept}" in works.err
     assert "Kept as HalvesFlow/" in fails.err
     assert len(store.provider.runs("HalvesFlow")) == 2
