@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.benchmark import FLOWS, SETTINGS, Figure, Limit, Target, Workbench, benchmark
 from benchmarks.measure import cost_of
 from metaflow_core import __version__
-from metaflow_core.client.objects import Run
+from metaflow_core.client.run import Run
 from metaflow_core.client.store import Store
 from metaflow_core.datastore.attempts import FlowDatastore
 from metaflow_core.datastore.local import FOLDER, LocalStorage

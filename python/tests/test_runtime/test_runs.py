@@ -8,7 +8,7 @@ import pytest
 from played_run import NESTED, RBytes, RError
 
 from metaflow_core.client.history import Ending
-from metaflow_core.client.objects import Run
+from metaflow_core.client.run import Run
 from metaflow_core.client.store import Store
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.model.flow import Decorator, Flow, Parameter, Step

@@ -4,16 +4,12 @@ Names and behaviour of the stock Python client. May import `scheduler`, `datasto
 and below.
 """
 
+from metaflow_core.client.artifact import DataArtifact
 from metaflow_core.client.code import MetaflowCode
-from metaflow_core.client.objects import (
-    DataArtifact,
-    Flow,
-    Metaflow,
-    Run,
-    Step,
-    Task,
-)
+from metaflow_core.client.flow import Flow
+from metaflow_core.client.metaflow import Metaflow
 from metaflow_core.client.robject import RObject, read_r
+from metaflow_core.client.run import Run
 from metaflow_core.client.scope import (
     default_metadata,
     default_namespace,
@@ -23,6 +19,8 @@ from metaflow_core.client.scope import (
     metadata,
     namespace,
 )
+from metaflow_core.client.step import Step
+from metaflow_core.client.task import Task
 
 __all__ = [
     "DataArtifact",

@@ -17,17 +17,15 @@ from itertools import islice
 from typing import Any
 
 from metaflow_core.client import process, standing
+from metaflow_core.client.artifact import DataArtifact
 from metaflow_core.client.code import MetaflowCode
+from metaflow_core.client.flow import Flow
 from metaflow_core.client.history import Ending
-from metaflow_core.client.objects import (
-    DataArtifact,
-    Flow,
-    Metaflow,
-    MetaflowObject,
-    Run,
-    Step,
-    Task,
-)
+from metaflow_core.client.metaflow import Metaflow
+from metaflow_core.client.object import MetaflowObject
+from metaflow_core.client.run import Run
+from metaflow_core.client.step import Step
+from metaflow_core.client.task import Task
 from metaflow_core.datastore import mflog
 from metaflow_core.datastore.attempts import PICKLE
 from metaflow_core.errors import InvalidPathspec, RunNotFound

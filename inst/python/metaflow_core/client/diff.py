@@ -12,8 +12,9 @@ from typing import Any
 
 from metaflow_core.client.describe import Table, resolved
 from metaflow_core.client.lineage import indexes
-from metaflow_core.client.objects import Run, Task
 from metaflow_core.client.robject import RObject
+from metaflow_core.client.run import Run
+from metaflow_core.client.task import Task
 from metaflow_core.datastore.attempts import PICKLE
 from metaflow_core.model.flow import PARAMETERS
 

@@ -10,7 +10,7 @@ from metaflow_core.metadata.patience import Patience
 from metaflow_core.metadata.provider import MetadataProvider, RunFilter
 
 if TYPE_CHECKING:
-    from metaflow_core.client.objects import Run
+    from metaflow_core.client.run import Run
 
 
 class Ending(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from metaflow_core.client.objects import Task
+from metaflow_core.client.task import Task
 from metaflow_core.datastore.logs import LogReader
 from metaflow_core.datastore.mflog import LogLine
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from metaflow_core.client.objects import Run
+from metaflow_core.client.run import Run
 from metaflow_core.client.store import Store
 from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.loop import Loop
