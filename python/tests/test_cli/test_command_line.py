@@ -235,6 +235,18 @@ def test_without_a_script_the_report_speaks_of_r(terminal):
     )
 
 
+def test_the_report_names_a_store_that_is_elsewhere(terminal):
+    typed = terminal(FLOW, "run", "--datastore-root", "else where", status="failed")
+    in_script = terminal(FLOW, status="failed", datastore_root="elsewhere")
+    in_session = terminal(FLOW, status="failed", script="", datastore_root="elsewhere")
+
+    assert [answer.result.data["report"] for answer in (typed, in_script, in_session)] == [
+        "Resume: Rscript flow.R resume --origin-run-id 153 --datastore-root 'else where'",
+        "Resume: Rscript flow.R resume --origin-run-id 153",
+        'Resume: run(flow, resume = TRUE, origin_run_id = "153", datastore_root = "elsewhere")',
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "options"),
     [(["--datastore-root", "elsewhere", "run"], {}), ([], {"datastore_root": "elsewhere"})],

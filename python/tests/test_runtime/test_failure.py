@@ -72,6 +72,16 @@ class _Kills(OutOfMemoryKills):
         ),
         pytest.param(
             None,
+            Exit(None, signal.SIGXFSZ),
+            (
+                "killed",
+                "The task was killed by signal 25 (SIGXFSZ): it wrote a larger file than "
+                "`ulimit -f` allows.",
+            ),
+            id="a file too large",
+        ),
+        pytest.param(
+            None,
             Exit(None, 64),
             ("killed", "The task was killed by signal 64 (SIGRTMAX)."),
             id="a signal with an odd name",

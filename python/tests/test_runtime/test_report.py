@@ -17,6 +17,14 @@ def _report(*failed: FailedTask, **rest: object) -> str:
     return report(RunResult("F/153", "failed", failed, **rest), _command)
 
 
+def test_a_store_that_is_elsewhere_is_set_before_the_task_is_entered():
+    run = RunResult("F/153", "failed", [FailedTask("F/153/b/3", TaskKey("b"), ERROR)])
+
+    lines = report(run, _command, elsewhere='/my "store"').splitlines()
+
+    assert r'Debug:  set_metadata("/my \"store\""); debug_task("F/153/b/3")' in lines
+
+
 ERROR = Failure(
     "error",
     "no luck",

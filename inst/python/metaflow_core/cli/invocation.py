@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from metaflow_core.compute.ahead import Ahead
 from metaflow_core.compute.inline import ServeAttempt
 from metaflow_core.compute.session import RSession
 from metaflow_core.model.flow import Flow
-from metaflow_core.runtime.report import RunResult
+from metaflow_core.runtime.report import RunResult, quoted
 from metaflow_core.runtime.start import RunRequest, Services, run_flow
 
 
@@ -57,12 +59,14 @@ class Invocation:
     preflight: Callable[[bool], Sequence[Mapping[str, Any]]] = lambda sends: ()
     code: Callable[[str], Mapping[str, Sequence[str]]] = lambda run: {}
 
-    def command(self, words: str) -> str:
+    def command(self, words: str, datastore_root: str | None = None) -> str:
         """What the user types for a subcommand: ``Rscript flow.R resume`` or ``run(flow, …)``."""
         if self.script:
-            return f"{self.script} {words}"
+            root = f" --datastore-root {shlex.quote(datastore_root)}" if datastore_root else ""
+            return f"{self.script} {words}{root}"
         name, _, rest = words.partition(" ")
-        return f"run({self.variable}, {_as_arguments(name, rest)})"
+        root = f", datastore_root = {quoted(datastore_root)}" if datastore_root else ""
+        return f"run({self.variable}, {_as_arguments(name, rest)}{root})"
 
 
 @dataclass
@@ -83,6 +87,15 @@ def _as_arguments(name: str, rest: str) -> str:
     if name == "resume":
         return f'resume = TRUE, origin_run_id = "{rest.rpartition(" ")[2]}"'
     return f'{name} = "{rest}"' if rest else f"{name} = TRUE"
+
+
+def root_to_name(ctx: click.Context) -> str | None:
+    """The datastore root that the next command must name again; a script names its own itself."""
+    invocation, _ = ctx.obj
+    top = ctx.find_root()
+    is_typed = top.get_parameter_source("datastore_root") == ParameterSource.COMMANDLINE
+    chosen: str | None = top.params["datastore_root"]
+    return chosen if is_typed or not invocation.script else None
 
 
 def flow_name(ctx: click.Context) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from metaflow_core import client
-from metaflow_core.cli.invocation import flow_name
+from metaflow_core.cli.invocation import flow_name, root_to_name
 from metaflow_core.cli.table import table, terminal_width
 from metaflow_core.client import describe
 from metaflow_core.errors import FlowNotFound, InvalidPathspec, NotFound
@@ -54,7 +54,9 @@ def what_there_is(ctx: click.Context, absent: NotFound) -> str:
         return "It has no runs here yet."
     words, told = _where_to_look(ctx.meta.get(_LOOKED_AT))
     invocation, _ = ctx.obj
-    return f"See `{invocation.script or 'Rscript SCRIPT'} {words}` for {told}."
+    root = root_to_name(ctx)
+    command = invocation.command(words, root) if invocation.script else f"Rscript SCRIPT {words}"
+    return f"See `{command}` for {told}."
 
 
 def _where_to_look(spec: Pathspec | None) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from metaflow_core import __version__, config
-from metaflow_core.cli.invocation import CommandResult, Invocation
+from metaflow_core.cli.invocation import CommandResult, Invocation, root_to_name
 from metaflow_core.cli.parameters import parameter_options
 from metaflow_core.cli.preflight import count_of, print_warnings, warn_before_run
 from metaflow_core.compute.local import ISOLATIONS
@@ -175,7 +175,7 @@ def _refused(option: click.Option) -> click.Option:
 
 @click.pass_context
 def _run(ctx: click.Context, /, **options: Any) -> None:
-    invocation, result = _context(ctx)
+    invocation, _ = _context(ctx)
     flow = _flow(ctx, options)
     check_flow(flow)
     values = _parameters(flow, ctx, options)
@@ -192,7 +192,7 @@ def _run(ctx: click.Context, /, **options: Any) -> None:
         serve_inline=invocation.serve_inline,
         ahead=invocation.ahead,
     )
-    _finish(invocation.run_flow(request, services), invocation, services, result)
+    _finish(ctx, invocation.run_flow(request, services), services)
 
 
 def _parameters(flow: Flow, ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _parameters(flow: Flow, ctx: click.Context, options: dict[str, Any]) -> dict
 
 @click.pass_context
 def _resume(ctx: click.Context, /, **options: Any) -> None:
-    invocation, result = _context(ctx)
+    invocation, _ = _context(ctx)
     flow = _flow(ctx, options)
     check_flow(flow)
     services = _services(ctx, flow)
@@ -233,7 +233,7 @@ def _resume(ctx: click.Context, /, **options: Any) -> None:
         serve_inline=invocation.serve_inline,
         ahead=invocation.ahead,
     )
-    _finish(invocation.run_flow(request, services), invocation, services, result)
+    _finish(ctx, invocation.run_flow(request, services), services)
 
 
 def _without(parameters: Mapping[str, Parameter], names: Collection[str]) -> dict[str, Parameter]:
@@ -405,9 +405,8 @@ def _greet(console: Console, flow: Flow) -> None:
     console.note("Validating your flow...\n    The graph looks good!")
 
 
-def _finish(
-    run: RunResult, invocation: Invocation, services: Services, result: CommandResult
-) -> None:
+def _finish(ctx: click.Context, run: RunResult, services: Services) -> None:
+    invocation, result = _context(ctx)
     result.exit_code = {"successful": 0, "failed": 1, "interrupted": 130}[run.status]
     if run.status == "successful":
         services.console.line("Done!")
@@ -416,4 +415,12 @@ def _finish(
     services.console.line(
         "Workflow failed." if run.status == "failed" else "Workflow interrupted.", error=True
     )
-    result.data = run.as_data(report(run, invocation.command))
+    root = root_to_name(ctx)
+    chosen = ctx.find_root().params["datastore_root"]
+    result.data = run.as_data(
+        report(
+            run,
+            lambda words: invocation.command(words, root),
+            str(Path(chosen).expanduser().absolute()) if chosen else None,
+        )
+    )

@@ -117,6 +117,8 @@ def _of_exit(how: Exit, kills: memory.OutOfMemoryKills) -> Failure:
     told = f"The task was killed by signal {how.signal} ({_name(how.signal)}){peak}"
     if how.signal == signal.SIGKILL and (kills.are_new() or memory.is_large(how.peak_memory_bytes)):
         return Failure("out_of_memory", f"{told}: it had probably run out of memory.")
+    if _name(how.signal) == "SIGXFSZ":
+        return Failure("killed", f"{told}: it wrote a larger file than `ulimit -f` allows.")
     if how.signal in _CRASHES:
         return Failure("killed", f"{told}: R crashed, most likely in compiled code of a package.")
     return Failure("killed", f"{told}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,12 +92,13 @@ _PARTS_OF_TASK = 4
 """Parts of the pathspec ``Flow/run/step/task``."""
 
 
-def report(result: RunResult, command: Callable[[str], str]) -> str:
+def report(result: RunResult, command: Callable[[str], str], elsewhere: str | None = None) -> str:
     """The report of a run that did not succeed, about a dozen lines.
 
     Args:
         result: How the run ended.
         command: Makes what the user types of a subcommand, such as ``"resume"``.
+        elsewhere: The datastore's root, where a session would not look there by itself.
     """
     run_id = result.pathspec.split("/")[1]
     reasons = _reasons(result.failed)
@@ -112,7 +114,7 @@ def report(result: RunResult, command: Callable[[str], str]) -> str:
     if result.never_ran:
         lines.append(f"Did not run: {_some(result.never_ran)}")
     if result.failed:
-        lines += _looking(result.failed[0].pathspec, command)
+        lines += _looking(result.failed[0].pathspec, command, elsewhere)
     lines.append(f"Resume: {command(f'resume --origin-run-id {run_id}')}")
     return "\n".join(lines)
 
@@ -190,11 +192,17 @@ def _frame_lines(frames: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*lines[:_INNERMOST_FRAMES], f"... {left_out} more", lines[-1]]
 
 
-def _looking(pathspec: str, command: Callable[[str], str]) -> list[str]:
+def quoted(text: str) -> str:
+    """*text* as R's users write it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _looking(pathspec: str, command: Callable[[str], str], elsewhere: str | None) -> list[str]:
     lines = [f"Log:    {command('logs ' + _short(pathspec))}"]
     # A task that could not be registered cannot be entered.
     is_task = pathspec.count("/") == _PARTS_OF_TASK - 1
-    return [f'Debug:  debug_task("{pathspec}")', *lines] if is_task else lines
+    there = f"set_metadata({quoted(elsewhere)}); " if elsewhere else ""
+    return [f'Debug:  {there}debug_task("{pathspec}")', *lines] if is_task else lines
 
 
 def _tasks(count: int) -> str:
