@@ -129,8 +129,8 @@ rehearsed_step <- function(self) {
 # on design, "Forks".
 fork_hazards <- function(control_fd = -1L) {
   c(
-    thread_hazard(), package_hazards(), connection_hazard(), device_hazard(),
-    socket_hazard(control_fd), process_hazard()
+    thread_hazard(), package_hazards(), python_hazard(), connection_hazard(),
+    descriptor_hazards(control_fd), device_hazard(), process_hazard()
   )
 }
 
@@ -147,24 +147,45 @@ package_hazards <- function(loaded = loadedNamespaces()) {
   if (length(found)) sprintf("package %s %s", found, fork_shy[found])
 }
 
+python_hazard <- function(loaded = loadedNamespaces()) {
+  if ("reticulate" %in% loaded && reticulate::py_available()) {
+    "package reticulate has started Python"
+  }
+}
+
 connection_hazard <- function(open = showConnections()[, "description"]) {
   if (length(open)) sprintf("connections are open (%s)", paste(open, collapse = ", "))
+}
+
+# What is open and no connection of R: a database's file, or the pipe that an event loop wakes by.
+descriptor_hazards <- function(control_fd, open = open_descriptors(c(0:2, control_fd))) {
+  files <- open[startsWith(open, "/")]
+  c(
+    if (length(files)) sprintf("files are open (%s)", paste(basename(files), collapse = ", ")),
+    if (any(startsWith(open, "socket:"))) "a network connection is open",
+    if (any(startsWith(open, "pipe:"))) "a pipe is open"
+  )
+}
+
+# What the other descriptors of this process are of; its own script and R's connections are not
+# among them, nor are devices such as /dev/urandom.
+open_descriptors <- function(except) {
+  open <- list.files("/proc/self/fd", full.names = TRUE)
+  targets <- Sys.readlink(open[!basename(open) %in% except])
+  script <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))
+  known <- normalizePath(c(script, showConnections()[, "description"]), mustWork = FALSE)
+  targets[!is.na(targets) & !targets %in% known & !startsWith(targets, "/dev/")]
 }
 
 device_hazard <- function() {
   if (length(grDevices::dev.list())) "a graphics device is open"
 }
 
-socket_hazard <- function(control_fd) {
-  open <- list.files("/proc/self/fd", full.names = TRUE)
-  open <- open[basename(open) != control_fd]
-  if (any(grepl("^socket:", Sys.readlink(open)))) "a network connection is open"
-}
-
 # A fork has none of its parent's processes, but the same means to end them.
 process_hazard <- function() {
   path <- sprintf("/proc/self/task/%d/children", Sys.getpid())
-  if (file.exists(path) && length(scan(path, integer(), quiet = TRUE))) {
+  has_children <- file.exists(path) && length(scan(path, integer(), quiet = TRUE))
+  if (has_children || .Call(mf_count_others) > 0) {
     "what the script loads has started processes"
   }
 }

@@ -242,17 +242,24 @@ SEXP mf_end_group(void) {
   return R_NilValue;
 }
 
-/* Ends the other processes of `group`, which this one leads and cannot leave. Where the system has
- * no /proc, whoever waits for this process does it. */
-static void end_members(pid_t group) {
+/* Sends a signal, or with 0 none, to the other processes of `group`, which this one leads and cannot
+ * leave, and counts them. Where the system has no /proc, whoever waits for this process ends them. */
+static int signal_members(pid_t group, int number) {
   DIR *processes = opendir("/proc");
-  if (!processes) return;
+  if (!processes) return 0;
+  int count = 0;
   pid_t self = getpid();
   for (struct dirent *entry; (entry = readdir(processes));) {
     pid_t pid = atoi(entry->d_name);
-    if (pid > 0 && pid != self && getpgid(pid) == group) kill(pid, SIGKILL);
+    if (pid > 0 && pid != self && getpgid(pid) == group) count += kill(pid, number) == 0;
   }
   closedir(processes);
+  return count;
+}
+
+/* How many other processes there are that this one has started and that are in its group. */
+SEXP mf_count_others(void) {
+  return ScalarInteger(leads_group() ? signal_members(getpid(), 0) : 0);
 }
 
 /* Ends what this task left running in its group, and not the task. Whoever waits for the task does
@@ -261,7 +268,7 @@ SEXP mf_end_others(void) {
   pid_t group = getpid();
   if (!leads_group()) return R_NilValue;
   if (getsid(0) == group)
-    end_members(group);
+    signal_members(group, SIGKILL);
   else if (setpgid(0, getpgid(getppid())) == 0)
     kill(-group, SIGKILL);
   return R_NilValue;
@@ -330,6 +337,7 @@ static const R_CallMethodDef calls[] = {
     {"mf_end_with", (DL_FUNC)&mf_end_with, 1},
     {"mf_end_group", (DL_FUNC)&mf_end_group, 0},
     {"mf_end_others", (DL_FUNC)&mf_end_others, 0},
+    {"mf_count_others", (DL_FUNC)&mf_count_others, 0},
     {"mf_exit", (DL_FUNC)&mf_exit, 1},
     {"mf_run_finalizers", (DL_FUNC)&mf_run_finalizers, 0},
     {"mf_pipe", (DL_FUNC)&mf_pipe, 0},

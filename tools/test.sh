@@ -9,6 +9,10 @@ selected=${1:-}
 # Tests that start R processes or the stock Metaflow: minutes, where the others take seconds.
 heavy=(tests/test_end_to_end tests/test_faults tests/test_interactive tests/test_interop ../tests/parity)
 
+# On Linux tasks are forks unless a test asks for something else. These run once more with a fresh
+# process for each task.
+in_processes=(reference_story graphs values parameters language output failures resume decorators)
+
 failed=()
 
 suite() {
@@ -38,8 +42,14 @@ heavy_python() {
   ((${#present[@]} == 0)) || run_pytest "${present[@]}"
 }
 
+processes_python() {
+  local tests=("${in_processes[@]/#/tests/test_end_to_end/test_}")
+  METAFLOW_DEFAULT_ISOLATION=process run_pytest "${tests[@]/%/.py}"
+}
+
 suite "Python tests" fast_python
 suite "R tests" Rscript tools/test.R ${selected:+"$selected"}
 suite "end-to-end and interop tests" heavy_python
+suite "end-to-end tests, each task in a fresh process" processes_python
 
 ((${#failed[@]} == 0)) || stop "failed: $(IFS=,; echo "${failed[*]}")"

@@ -39,8 +39,15 @@ test_that("an open connection, device, socket or process is a hazard", {
   grDevices::dev.off()
 
   server <- a_server()
-  expect_equal(socket_hazard(-1L), "a network connection is open")
+  expect_true("a network connection is open" %in% descriptor_hazards(-1L))
   close(server)
+
+  expect_equal(
+    descriptor_hazards(-1L, c("/a/b.sqlite", "/c.db", "pipe:[7]", "anon_inode:[eventpoll]")),
+    c("files are open (b.sqlite, c.db)", "a pipe is open")
+  )
+  expect_null(descriptor_hazards(-1L, character()))
+  expect_null(python_hazard(c("stats", "cli")))
 
   process <- pipe("cat", "w")
   expect_equal(process_hazard(), "what the script loads has started processes")

@@ -42,6 +42,11 @@ def port():
         ("connection", "connections are open"),
         ("socket", "connections are open"),
         ("device", "a graphics device is open"),
+        ("database", "files are open (held.sqlite)"),
+        ("pipe", "a pipe is open"),
+        ("python", "package reticulate has started Python"),
+        ("child", "what the script loads has started processes"),
+        ("background", "what the script loads has started processes"),
     ],
 )
 def test_auto_does_not_fork_what_a_package_has_open_and_says_why_once(run, port, hazard, why):

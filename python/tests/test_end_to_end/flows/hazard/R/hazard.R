@@ -12,6 +12,11 @@ kept <- new.env()
     connection = kept$handle <- file(nullfile(), "r"),
     socket = kept$handle <- socketConnection(port = Sys.getenv("PORT"), open = "r+b"),
     device = grDevices::pdf(NULL),
+    database = kept$handle <- DBI::dbConnect(RSQLite::SQLite(), "held.sqlite"),
+    pipe = loadNamespace("later"),
+    python = reticulate::import("json"),
+    child = parallel::mcparallel(Sys.sleep(20), detached = TRUE),
+    background = system("sleep 20 >/dev/null 2>&1", wait = FALSE),
     memory = kept$large <- numeric(1.25e8) + 1,
     words = {
       cat("hazard is loading\n")
