@@ -65,6 +65,14 @@ def test_openmp_that_a_step_uses_alone_has_its_threads(run, way):
 
 
 @BOTH
+def test_a_package_s_finalizer_runs_at_the_end_of_each_task(run, way):
+    ended = run("hazards.R", way, HAZARD="finalizer").expect(0)
+
+    for step in ("start", "end"):
+        assert ended.task_lines(step).count("the package ends") == 1
+
+
+@BOTH
 def test_a_gigabyte_that_a_package_holds_is_there_and_no_fork_copies_it(run, way):
     facts = run("hazards.R", way, HAZARD="memory").expect(0).facts("end")
 

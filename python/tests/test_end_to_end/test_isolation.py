@@ -130,6 +130,10 @@ class TestBadEnds:
         assert re.search(said, ends[way].facts("join")[step])
 
     @BOTH
+    def test_none_of_them_takes_the_temporary_directory_of_those_after_it(self, ends, way):
+        assert ends[way].facts("join")["temporary"] == "TRUE"
+
+    @BOTH
     def test_what_an_attempt_used_is_recorded(self, ends, folders, way):
         with folders[way].client():
             run = client.Run(f"EndsFlow/{ends[way].run_id}")

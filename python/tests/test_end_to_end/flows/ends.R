@@ -24,6 +24,7 @@ ways <- list(
 )
 
 join <- function(self, inputs) {
+  cat("temporary=", file.create(tempfile()), "\n", sep = "")
   for (name in names(ways)) {
     message <- conditionMessage(inputs[[name]]$problem)
     cat(name, "=", encodeString(strsplit(message, "\n")[[1]][[1]]), "\n", sep = "")

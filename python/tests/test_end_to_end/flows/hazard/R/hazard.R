@@ -17,6 +17,7 @@ kept <- new.env()
     python = reticulate::import("json"),
     child = parallel::mcparallel(Sys.sleep(20), detached = TRUE),
     background = system("sleep 20 >/dev/null 2>&1", wait = FALSE),
+    finalizer = reg.finalizer(kept, function(kept) cat("the package ends\n"), onexit = TRUE),
     memory = kept$large <- numeric(1.25e8) + 1,
     words = {
       cat("hazard is loading\n")
