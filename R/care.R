@@ -2,8 +2,9 @@
 #'
 #' `metaflow_fsck()` reads all that is stored for a flow and tells what is damaged. A damaged blob
 #' can be removed: it cannot be read, and as long as it is there, a run that makes the same value
-#' does not store it. `metaflow_gc()` finds blobs that no run refers to, such as those of a run whose folder
-#' was deleted. Nothing is removed unless `remove` asks for it. `Rscript flow.R fsck` and `gc` do the same.
+#' does not store it. `metaflow_gc()` finds blobs that no run refers to, such as those of a run
+#' whose folder was deleted. Nothing is removed unless `remove` asks for it. `Rscript flow.R fsck`
+#' and `gc` do the same.
 #'
 #' @param flow A [flow_client], or the name of a flow.
 #' @param run `[character(1)]` Id of the run to look at; NULL for all.

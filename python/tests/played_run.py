@@ -59,6 +59,7 @@ class VirtualLoop:
         self._numbers = itertools.count()
         self._cancelled: set[int] = set()
         self._on_signal: Callable[[int], None] | None = None
+        self.before_standstill: list[Callable[[], object]] = []
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         self._soon.append(callback)
@@ -83,6 +84,9 @@ class VirtualLoop:
                     self._soon.append(callback)
         for _ in range(len(self._soon)):
             self._soon.popleft()()
+
+    def on_standstill(self, callback: Callable[[], object]) -> None:
+        self.before_standstill.append(callback)
 
     @contextlib.contextmanager
     def catching_signals(self, callback: Callable[[int], None]) -> Iterator[None]:

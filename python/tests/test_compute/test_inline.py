@@ -73,6 +73,15 @@ def test_attempts_run_one_after_another_in_the_order_in_which_they_were_asked_fo
     assert order == ["start", 0, "start", 1, "start", 2]
 
 
+def test_that_the_loop_will_stand_still_is_told_when_the_attempt_has_begun(workshop):
+    order = []
+    workshop.loop.on_standstill(lambda: order.append(list(told.labels)))
+    _, told = workshop.start("pass")
+    workshop.wait(told)
+
+    assert order == [[f"pid {os.getpid()}"]]
+
+
 def test_a_timer_that_is_due_by_the_end_of_an_attempt_comes_before_it(workshop):
     _, told = workshop.start("time.sleep(0.01)")
     ended_before = []

@@ -12,6 +12,7 @@ from metaflow_core.client.run import Run
 from metaflow_core.client.store import Store
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.model.flow import Decorator, Flow, Parameter, Step
+from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.runtime.start import RunOptions
 
 
@@ -299,6 +300,27 @@ def test_the_last_heartbeat_tells_how_the_run_ended_as_its_tasks_do(stage, fails
     told = Ending.kept(state.pop("ending"))
     assert told == run.ending_after(state)
     assert (told.is_over, told.successful) == (True, not fails)
+
+
+def test_a_task_is_told_before_the_loop_stands_still_for_it(stage):
+    told = []
+
+    def prepare(services, loop):
+        def start(step):
+            for callback in loop.before_standstill:
+                callback()
+            run = Pathspec("F", step.task["current"]["run_id"])
+            told.extend(services.metadata.run_state(run)["running"])
+
+        functions["start"] = start
+        return services
+
+    functions = {}
+    played = stage.play(
+        Flow.of("F", Step("start", ("end",)), Step("end")), functions, prepare=prepare
+    )
+
+    assert [one["pathspec"] for one in told] == [str(played.task("start"))]
 
 
 def test_the_heartbeat_goes_on_while_a_task_takes_long(stage):

@@ -112,7 +112,7 @@ class InlineWorker:
         self._listener.on_start(f"pid {os.getpid()}")
         cpu_s = time.process_time()
         try:
-            with self._loop.leaving_signals():
+            with self._loop.standing_still():
                 status = self._serve(self._messages.popleft, self._take)
         except RFailed as error:
             self._end_soon(Exit(None, None, str(error)))

@@ -44,6 +44,7 @@ class Loop:
         #: The stop signals, while they are caught.
         self._signals: _StopSignals | None = None
         self._aside: Aside | None = None
+        self._before_standstill: list[Callback] = []
 
     def on_readable(self, fd: int, callback: Callback) -> None:
         """Call *callback* whenever *fd* can be read."""
@@ -120,9 +121,18 @@ class Loop:
             signals.close()
             self._signals = None
 
+    def on_standstill(self, callback: Callback) -> None:
+        """Call *callback* whenever the loop is about to stand still, perhaps for long."""
+        self._before_standstill.append(callback)
+
     @contextlib.contextmanager
-    def leaving_signals(self) -> Iterator[None]:
-        """Leave stop signals meanwhile to those who had them before `catching_signals`."""
+    def standing_still(self) -> Iterator[None]:
+        """Let others have the thread meanwhile.
+
+        Stop signals are left to those who had them before `catching_signals`.
+        """
+        for callback in self._before_standstill:
+            callback()
         if self._signals is None:
             yield
             return

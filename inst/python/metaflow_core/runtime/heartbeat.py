@@ -22,6 +22,8 @@ _LOOK_EVERY_S = 2.0
 class Heartbeat:
     """Sends the run's state when it starts and ends, soon after it changed, and every so often.
 
+    Nothing is sent while the loop stands still for a task in the session: that one is told before.
+
     Args:
         run: The run.
         metadata: Where the state goes.
@@ -46,12 +48,8 @@ class Heartbeat:
 
     def start(self) -> None:
         """Send the first state, and go on until the loop ends."""
-        state, wait_s = self._state(), min(_LOOK_EVERY_S, self._interval_s)
-        if state != self._sent or self._quiet_s >= self._interval_s:
-            self._sent, self._quiet_s = state, 0.0
-            self._send(_now("running", state))
-        self._quiet_s += wait_s
-        self._loop.call_later(wait_s, self.start)
+        self._loop.on_standstill(self._look)
+        self._go_on()
 
     def stop(self, status: str) -> None:
         """Send the last state, and how the run ended, so that a list of runs need not find out."""
@@ -59,6 +57,18 @@ class Heartbeat:
         with contextlib.suppress(MetaflowError):
             last["ending"] = self._ending(last)
         self._send(last)
+
+    def _go_on(self) -> None:
+        wait_s = min(_LOOK_EVERY_S, self._interval_s)
+        self._look()
+        self._quiet_s += wait_s
+        self._loop.call_later(wait_s, self._go_on)
+
+    def _look(self) -> None:
+        state = self._state()
+        if state != self._sent or self._quiet_s >= self._interval_s:
+            self._sent, self._quiet_s = state, 0.0
+            self._send(_now("running", state))
 
     def _send(self, state: Mapping[str, Any]) -> None:
         # A run goes on when nobody can be told about it; a store that is gone for good is
