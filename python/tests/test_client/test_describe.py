@@ -8,7 +8,8 @@ import pytest
 
 from metaflow_core import client, wire
 from metaflow_core.bridge import ask
-from metaflow_core.client import describe
+from metaflow_core.client import describe, logs
+from metaflow_core.client.state import run_state
 from metaflow_core.errors import InvalidPathspec, RunNotFound
 from metaflow_core.model.task import Failure
 
@@ -218,14 +219,14 @@ def test_an_artifact_is_described_without_its_value(history):
 def test_logs_of_an_attempt_are_in_the_order_of_time(history):
     task = f"{history[1]}/start/1"
 
-    lines = describe.log_lines(pathspec=task)
+    lines = logs.log_lines(pathspec=task)
 
     assert list(zip(lines["stream"], lines["text"], strict=True)) == [
         ("stdout", "try 1"),
         ("stderr", "oh 1"),
     ]
-    assert describe.log(pathspec=task, attempt=0) == "try 0\n"
-    assert describe.log(pathspec=task, stream="both") == "try 1\noh 1\n"
+    assert logs.log(pathspec=task, attempt=0) == "try 0\n"
+    assert logs.log(pathspec=task, stream="both") == "try 1\noh 1\n"
 
 
 def test_tags_are_changed_and_told(history):
@@ -236,7 +237,7 @@ def test_tags_are_changed_and_told(history):
 
 
 def test_the_state_counts_tasks(history):
-    told = describe.run_state(pathspec=str(history[2]))
+    told = run_state(pathspec=str(history[2]))
 
     assert told["status"] == "running"
     assert told["tasks"] == {"running": 1}
@@ -253,7 +254,7 @@ def test_the_tasks_that_a_running_run_counts_itself_are_not_looked_at(history, m
     monkeypatch.setattr(client.Run, "state", lambda self: state)
     monkeypatch.setattr(client.Task, "status", property(look))
 
-    told = describe.run_state(pathspec=run.pathspec)
+    told = run_state(pathspec=run.pathspec)
 
     assert told["tasks"] == {"failed": 1, "running": 2, "successful": 5}
     assert told["steps"] == {name: [value] for name, value in tally.items()}

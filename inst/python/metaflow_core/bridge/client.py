@@ -1,6 +1,6 @@
 """What the R client asks of the core.
 
-The descriptions and tables are those of `client.describe`.
+The descriptions and tables are those of `client.describe`, `client.logs` and `client.state`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from metaflow_core import client
 from metaflow_core.bridge.operations import operation
-from metaflow_core.client import describe
+from metaflow_core.client import describe, logs, state
 from metaflow_core.client.diff import diff_runs
 from metaflow_core.compute.protocol import INLINE_LIMIT_BYTES
 from metaflow_core.wire import Vector
@@ -22,9 +22,9 @@ operation("describe_step")(describe.step)
 operation("describe_task")(describe.task)
 operation("describe_artifact")(describe.artifact)
 operation("last_failure")(describe.last_failure)
-operation("log")(describe.log)
-operation("log_lines")(describe.log_lines)
-operation("run_state")(describe.run_state)
+operation("log")(logs.log)
+operation("log_lines")(logs.log_lines)
+operation("run_state")(state.run_state)
 operation("diff_runs")(diff_runs)
 operation("tag")(describe.tag)
 operation("replace_tags")(describe.replace_tags)

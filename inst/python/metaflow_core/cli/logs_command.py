@@ -18,7 +18,7 @@ from metaflow_core import client
 from metaflow_core.cli.looking import JSON, looking_command, of_run, tasks_of
 from metaflow_core.cli.table import time_text
 from metaflow_core.client import describe
-from metaflow_core.client.logs import TaskLine, TaskLogReader
+from metaflow_core.client.logs import STREAMS, TaskLine, TaskLogReader
 from metaflow_core.compute.loop import replace_handler
 from metaflow_core.datastore.mflog import LOAD
 from metaflow_core.errors import NotFound, StepNotFound, TaskNotFound
@@ -91,7 +91,7 @@ def _parts(ctx: click.Context, spec: Pathspec, options: dict[str, Any]) -> list[
     it loaded the flow for all tasks; a task that did so for itself has that in its own log.
     """
     one = "stdout" if options["stdout"] else "stderr"
-    streams = (one,) if options["stdout"] != options["stderr"] else describe.STREAMS
+    streams = (one,) if options["stdout"] != options["stderr"] else STREAMS
     find = partial(_awaited_tasks if options["follow"] else tasks_of, ctx, str(spec))
     reader = TaskLogReader(streams, options["attempt"])
     if not options["build"]:

@@ -24,6 +24,7 @@ from metaflow_core.cli.table import duration_text, size_text, table, terminal_wi
 from metaflow_core.cli.tag_commands import tag_group
 from metaflow_core.client import describe
 from metaflow_core.client.standing import RunStatus, TaskStatus
+from metaflow_core.client.state import run_state
 from metaflow_core.errors import FlowNotFound
 from metaflow_core.model.flow import PARAMETERS
 
@@ -204,7 +205,7 @@ def _print_exception(exception: dict[str, Any], head: str) -> None:
 
 @click.pass_context
 def _state(ctx: click.Context, pathspec: str, as_json: bool) -> None:
-    told = describe.run_state(pathspec=str(of_run(ctx, pathspec)))
+    told = run_state(pathspec=str(of_run(ctx, pathspec)))
     if as_json:
         told["steps"] = rows_of(told["steps"])
         click.echo(json.dumps({name: told.get(name) for name in _STATE_KEYS}))

@@ -7,16 +7,14 @@ for its id.
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from itertools import islice
 from typing import Any
 
-from metaflow_core.client import process, standing
+from metaflow_core.client import standing
 from metaflow_core.client.artifact import DataArtifact
 from metaflow_core.client.code import MetaflowCode
 from metaflow_core.client.flow import Flow
@@ -26,7 +24,6 @@ from metaflow_core.client.object import MetaflowObject
 from metaflow_core.client.run import Run
 from metaflow_core.client.step import Step
 from metaflow_core.client.task import Task
-from metaflow_core.datastore import mflog
 from metaflow_core.datastore.attempts import PICKLE
 from metaflow_core.errors import InvalidPathspec, RunNotFound
 from metaflow_core.metadata.provider import RunFilter
@@ -35,8 +32,6 @@ from metaflow_core.model.task import Failure
 
 Table = dict[str, list[Any]]
 Facts = Mapping[str, Callable[[], Any]]
-
-STREAMS = (mflog.STDOUT, mflog.STDERR)
 
 _ATTEMPT_COLUMNS = ("number", "started_at", "finished_at", "ok")
 
@@ -117,7 +112,7 @@ def task(
         "metadata_dict": lambda: found.metadata_dict,
         "runtime_name": lambda: found.runtime_name,
         "attempt": lambda: found.current_attempt,
-        "attempts": lambda: _table([asdict(one) for one in found.attempts], _ATTEMPT_COLUMNS),
+        "attempts": lambda: as_table([asdict(one) for one in found.attempts], _ATTEMPT_COLUMNS),
         "origin_pathspec": lambda: found.origin_pathspec,
         "parents": lambda: list(found.parent_task_pathspecs),
         "children": lambda: list(found.child_task_pathspecs),
@@ -167,7 +162,7 @@ def runs(  # noqa: PLR0913 -- one argument a filter
     with found.history(which) as history:
         rows = (_run_row(run, history.ending(run)) for run in found.select(which))
         wanted = (row for row in rows if not status or row["status"] in status)
-        return _table(list(islice(wanted, limit)), _RUN_COLUMNS)
+        return as_table(list(islice(wanted, limit)), _RUN_COLUMNS)
 
 
 _RUN_COLUMNS = (
@@ -199,8 +194,8 @@ def _run_row(run: Run, ending: Ending) -> dict[str, Any]:
 
 def tasks(*, pathspec: str, status: Sequence[str] | None = None) -> Table:
     """The tasks of a run or of a step, in the order of the graph and then of the foreach."""
-    rows = [_task_row(task) for step in _steps(pathspec) for task in step.tasks_in_order()]
-    return _table([row for row in rows if not status or row["status"] in status], _TASK_COLUMNS)
+    rows = [_task_row(task) for step in steps_of(pathspec) for task in step.tasks_in_order()]
+    return as_table([row for row in rows if not status or row["status"] in status], _TASK_COLUMNS)
 
 
 _TASK_COLUMNS = (
@@ -221,7 +216,8 @@ _TASK_COLUMNS = (
 )
 
 
-def _steps(pathspec: str) -> list[Step]:
+def steps_of(pathspec: str) -> list[Step]:
+    """The steps of a run in the order of the graph, or the step itself."""
     exact = resolved(pathspec)
     match Pathspec.parse(exact).level:
         case "run":
@@ -281,41 +277,7 @@ def _failed_at(task: Task) -> datetime:
     return task.finished_at or task.created_at
 
 
-# Logs
-
-
-def log(*, pathspec: str, stream: str = "stdout", attempt: int | None = None) -> str:
-    """What an attempt wrote to ``"stdout"``, ``"stderr"`` or ``"both"``, by default the last."""
-    return "".join(f"{line.text}\n" for _, line in _lines(pathspec, stream, attempt))
-
-
-def log_lines(*, pathspec: str, stream: str = "both", attempt: int | None = None) -> Table:
-    """The lines of ``"stdout"``, ``"stderr"`` or ``"both"``, in the order of time."""
-    rows = [
-        {"at": line.at, "source": line.source, "stream": name, "text": line.text}
-        for name, line in _lines(pathspec, stream, attempt)
-    ]
-    return _table(rows, ("at", "source", "stream", "text"))
-
-
-def _lines(pathspec: str, stream: str, attempt: int | None) -> Iterator[tuple[str, mflog.LogLine]]:
-    """Each line with its stream; one without a time stays behind the line that it follows."""
-    found = Task(resolved(pathspec), attempt)
-    streams = STREAMS if stream == "both" else (stream,)
-    timed = [_with_times(name, found.log(name)) for name in streams]
-    return ((name, line) for _, name, line in heapq.merge(*timed, key=lambda item: item[0]))
-
-
-def _with_times(
-    name: str, lines: Iterable[mflog.LogLine]
-) -> Iterator[tuple[float, str, mflog.LogLine]]:
-    latest = 0.0
-    for line in lines:
-        latest = latest if line.at is None else line.at
-        yield latest, name, line
-
-
-# Changes, and what goes on
+# Changes
 
 
 def tag(
@@ -332,84 +294,6 @@ def replace_tags(*, pathspec: str, tags: Sequence[str]) -> list[str]:
     found = Run(resolved(pathspec))
     found.replace_tags(found.user_tags - set(tags), tags)
     return sorted(found.user_tags)
-
-
-def run_state(*, pathspec: str) -> dict[str, Any]:
-    """What a run is doing.
-
-    Returns:
-        What it said itself when it last did (``at host pid running waiting`` …), with
-        ``pathspec``, ``status``, ``tasks`` (number of tasks by status) and ``steps``, a table of
-        how many tasks of each step are ``done failed running``, and how many are ``expected``,
-        None if that is not known yet. While it runs, its own word counts for the tasks of a
-        foreach, of which a caught one is ``successful``. A running attempt has
-        ``pid cpu_s memory_bytes`` where the run is on this machine, else None.
-    """
-    found = Run(resolved(pathspec))
-    status = found.status
-    told = dict(found.state() or {})
-    told.pop("ending", None)
-    tallies = {tally["step"]: tally for tally in told.get("steps") or ()}
-    # There may be thousands of tasks: they are looked at only where the run does not tell of them.
-    counted = tallies if status == "running" else {}
-    begun = _steps(found.pathspec)
-    statuses = {step.id: [task.status for task in step] for step in begun if step.id not in counted}
-    is_here = process.is_here(told)
-    told["running"] = [_running(one, is_here) for one in told.get("running") or ()]
-    if status != "running":
-        told["running"], told["waiting"] = [], []
-    steps = [
-        counted.get(step.id) or _tally(step, statuses[step.id], tallies.get(step.id))
-        for step in begun
-    ]
-    return {
-        **told,
-        "pathspec": found.pathspec,
-        "status": status,
-        "tasks": _by_status(statuses.values(), [counted[s.id] for s in begun if s.id in counted]),
-        "steps": _table(steps, ("step", "done", "failed", "running", "expected")),
-    }
-
-
-def _by_status(
-    statuses: Iterable[Sequence[str]], tallies: Iterable[Mapping[str, Any]]
-) -> dict[str, int]:
-    counts = Counter(status for of_step in statuses for status in of_step)
-    for tally in tallies:
-        counts["successful"] += tally["done"]
-        counts["failed"] += tally["failed"]
-        counts["running"] += tally["running"]
-    return {status: count for status, count in sorted(counts.items()) if count}
-
-
-def _running(attempt: Mapping[str, Any], is_here: bool) -> dict[str, Any]:
-    pid = process.pid_of(attempt["worker"])
-    used = process.usage(pid) if is_here and pid else None
-    return {
-        **attempt,
-        "pid": pid,
-        "cpu_s": used.cpu_s if used else None,
-        "memory_bytes": used.memory_bytes if used else None,
-    }
-
-
-def _tally(step: Step, statuses: Sequence[str], told: Mapping[str, Any] | None) -> dict[str, Any]:
-    """How far a step has come; *told* is what the run itself said last, if it did."""
-    return {
-        "step": step.id,
-        "done": sum(status in ("successful", "caught") for status in statuses),
-        "failed": statuses.count("failed"),
-        "running": statuses.count("running"),
-        "expected": told["expected"] if told else next(map(_expected, step), None),
-    }
-
-
-def _expected(task: Task) -> int | None:
-    """How many tasks the step of *task* has; None where other foreaches stand around its own."""
-    stack = task.foreach_stack
-    if len(stack) > 1:
-        return None
-    return stack[0].num_splits if stack else None if task.foreach_path else 1
 
 
 # Helpers
@@ -494,5 +378,6 @@ def _code(code: MetaflowCode | None) -> dict[str, Any] | None:
     return {"path": code.path, "sha": code.sha, "script": code.script_name} if code else None
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> Table:
+def as_table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> Table:
+    """Rows as a table, of which *columns* are the columns."""
     return {name: [row[name] for row in rows] for name in columns}

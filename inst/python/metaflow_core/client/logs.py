@@ -1,13 +1,31 @@
-"""What tasks print, as it comes: each line once, by the memory of a few lines."""
+"""What tasks print: as plain data, see `describe`, and as it comes, each line once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from metaflow_core.client.describe import Table, as_table, resolved
 from metaflow_core.client.task import Task
+from metaflow_core.datastore import mflog
 from metaflow_core.datastore.logs import LogReader
 from metaflow_core.datastore.mflog import LogLine
+
+STREAMS = (mflog.STDOUT, mflog.STDERR)
+
+
+def log(*, pathspec: str, stream: str = "stdout", attempt: int | None = None) -> str:
+    """What an attempt wrote to ``"stdout"``, ``"stderr"`` or ``"both"``, by default the last."""
+    return "".join(f"{line.text}\n" for _, line in _whole(pathspec, stream, attempt))
+
+
+def log_lines(*, pathspec: str, stream: str = "both", attempt: int | None = None) -> Table:
+    """The lines of ``"stdout"``, ``"stderr"`` or ``"both"``, in the order of time."""
+    rows = [
+        {"at": line.at, "source": line.source, "stream": name, "text": line.text}
+        for name, line in _whole(pathspec, stream, attempt)
+    ]
+    return as_table(rows, ("at", "source", "stream", "text"))
 
 
 class TaskLine(NamedTuple):
@@ -22,7 +40,7 @@ class TaskLogReader:
     """Reads the logs of tasks, each line once.
 
     Args:
-        streams: Of `describe.STREAMS`, those to read.
+        streams: Of `STREAMS`, those to read.
         attempt: The attempt to read. With None it is the last one at the first look, and each one
             that has begun since.
     """
@@ -49,8 +67,16 @@ class TaskLogReader:
             yield from _lines(task, reader, is_over=is_over)
 
     def _reader(self, task: str, attempt: int) -> LogReader:
-        found = Task(task, attempt)
-        return LogReader([file for stream in self._streams for file in found.log_files(stream)])
+        return _reader_of(Task(task, attempt), self._streams)
+
+
+def _whole(pathspec: str, stream: str, attempt: int | None) -> Iterator[tuple[str, LogLine]]:
+    streams = STREAMS if stream == "both" else (stream,)
+    return _reader_of(Task(resolved(pathspec), attempt), streams).new_lines()
+
+
+def _reader_of(task: Task, streams: Sequence[str]) -> LogReader:
+    return LogReader([file for stream in streams for file in task.log_files(stream)])
 
 
 def _lines(task: str, reader: LogReader, *, is_over: bool) -> Iterator[TaskLine]:
