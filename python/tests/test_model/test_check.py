@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from metaflow_core.model.check import RESERVED_PARAMETERS, check_graph
-from metaflow_core.model.flow import Decorator, Flow, Parameter, Step
+from metaflow_core.model.flow import Flow, Parameter, Step
 
 
 def linear(name: str, *next_steps: str) -> Step:
@@ -354,19 +354,6 @@ def test_a_sound_flow_has_no_problem(steps):
 )
 def test_a_mistake_is_told_once(steps, problem):
     assert check_graph(Flow.of("F", *steps)) == [problem]
-
-
-@pytest.mark.parametrize("split", [foreach("start", "a"), switch("start", x="a", y="j")])
-def test_a_step_that_decides_what_follows_cannot_be_caught(split):
-    step = Step(
-        split.name, split.next_steps, split.foreach, split.condition, split.cases,
-        decorators=(Decorator("catch"),),
-    )  # fmt: skip
-    rest = [linear("a", "j"), join("j", "end") if step.is_foreach else linear("j", "end"), END]
-
-    [problem] = check_graph(Flow.of("F", step, *rest))
-
-    assert problem.startswith("Step `start` has `catch()` and a ")
 
 
 def test_all_mistakes_are_told_at_once():

@@ -244,6 +244,19 @@ def test_a_caught_failure_is_recorded_as_an_attempt_of_its_own(stage):
     assert played.metadata("start")["attempt-done"] == "2"
 
 
+@pytest.mark.parametrize("is_printed", [True, False])
+def test_the_log_of_a_caught_failure_tells_it(stage, is_printed):
+    catch = Decorator("catch", {"var": "problem", "print_exception": is_printed})
+    played = stage.play(_linear(catch), {"start": _fail})
+
+    lines = played.log("start", "stderr", attempt=1)
+
+    assert lines[-1] == "The failure was caught as `problem`: the flow goes on."
+    assert [line for line in lines if "no luck" in line] == [
+        "Error in f(self): no luck"
+    ] * is_printed
+
+
 @pytest.mark.parametrize(
     ("condition", "message"),
     [

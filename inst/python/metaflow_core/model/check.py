@@ -109,7 +109,6 @@ def _step_problems(step: Step) -> Iterator[str]:
         for name in dict.fromkeys(step.next_steps):
             if step.next_steps.count(name) > 1:
                 yield f"Step `{step.name}` names `{name}` twice in `next_step`; name it once."
-    yield from _catch_problems(step)
 
 
 def _end_problems(step: Step) -> Iterator[str]:
@@ -160,16 +159,6 @@ def _condition_problems(step: Step) -> Iterator[str]:
         yield (
             f"Step `{step.name}` has a condition with only one case; "
             "add another, or remove `condition`."
-        )
-
-
-def _catch_problems(step: Step) -> Iterator[str]:
-    kind = "a foreach" if step.is_foreach else "a condition" if step.is_switch else ""
-    if kind and step.decorator("catch"):
-        # Nobody would know where to go on: what decides may be what was not computed.
-        yield (
-            f"Step `{step.name}` has `catch()` and {kind}; "
-            "do what may fail in a step before it, and catch there."
         )
 
 

@@ -261,7 +261,19 @@ class Attempt:
         """
         self._writer.begin()
         self._register(self._start_metadata())
+        self._tell_caught(failure)
         return self._save(lambda: self._write_caught(failure))
+
+    def _tell_caught(self, failure: Failure) -> None:
+        if self._policy.print_exception:
+            # The console has it from the attempt that failed; the log of this one is what
+            # is looked at afterwards.
+            call = f" in {failure.call}" if failure.call else ""
+            self._log.write("stderr", f"Error{call}: {trace(failure)}\n".encode(), is_shown=True)
+        var = self._policy.catch_var
+        name = f" as `{var}`" if var else ""
+        self._log.say(f"The failure was caught{name}: the flow goes on.", error=True)
+        self._log.close()
 
     def _write_caught(self, failure: Failure) -> FinishedTask:
         self._write_artifacts()
