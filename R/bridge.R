@@ -10,7 +10,7 @@
 ask <- function(op, ..., call = rlang::caller_env()) {
   answer <- unserialize(core()$ask(op, as_question(...)))
   if (!is.null(answer$error)) {
-    abort_from_core(answer$error, hint = where_to_look(answer$error$kind, ...), call = call)
+    abort_from_core(answer$error, hint = where_to_look(answer$error, ...), call = call)
   }
   answer$value
 }

@@ -74,12 +74,13 @@ in_r <- function(error) {
 
 # What to type to see what there is, after the core was asked for what there is not: one level above
 # the `pathspec` that was asked for, or the `flow`, or `a` of two runs.
-where_to_look <- function(kind, pathspec = NULL, flow = NULL, a = NULL, ...) {
+where_to_look <- function(error, pathspec = NULL, flow = NULL, a = NULL, ...) {
   asked <- pathspec %||% flow %||% a
-  if (!is_string(asked)) return(NULL)
+  # Where the core knows the next command, that one is better.
+  if (!is_string(asked) || nzchar(error$fields$hint %||% "")) return(NULL)
   parts <- strsplit(asked, "/", fixed = TRUE)[[1]]
   above <- function(length) paste(utils::head(parts, length), collapse = "/")
-  switch(kind,
+  switch(error$kind,
     flow_not_found = "`list_flows()` names the flows that there are.",
     run_not_found = sprintf("`runs(\"%s\")` lists the runs that there are.", above(1)),
     step_not_found = sprintf(

@@ -199,6 +199,10 @@ def test_a_step_stands_for_the_task_of_it_that_failed(asked, failed):
     assert told["exception"]["message"] == "no model"
 
 
+def test_a_run_stands_for_the_first_task_of_it_that_failed(asked, failed):
+    assert asked("F/latest_run")["pathspec"] == asked("F/latest_run/fit")["pathspec"]
+
+
 def test_a_step_of_several_tasks_names_them(stage, asked):
     stage.play(FOREACH, {"start": _start})
 

@@ -370,6 +370,9 @@ def _told(pathspec: str, attempt: int | None) -> dict[str, Any]:
 def _one_task(pathspec: str) -> str:
     exact = describe.resolved(pathspec)
     spec = Pathspec.parse(exact)
+    if spec.level == "run":
+        failures = client.Run(exact).failed_tasks
+        return failures[0].pathspec if failures else exact
     if spec.level != "step":
         return exact
     run, step = client.Run(str(spec.parent)), str(spec.step)
