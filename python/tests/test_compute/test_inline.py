@@ -24,6 +24,15 @@ def test_an_attempt_runs_in_this_process_when_the_loop_is_free(workshop):
     assert workshop.wait(told).messages == [{"type": "pid", "pid": os.getpid()}]
 
 
+def test_an_attempt_that_is_stopped_before_it_has_begun_never_runs(workshop):
+    worker, told = workshop.start("send(type='begun')")
+
+    worker.stop(grace_s=60)
+
+    assert workshop.wait(told).end.signal == signal.SIGTERM
+    assert (told.labels, told.messages) == ([], [])
+
+
 def test_what_the_session_answers_is_the_exit_code(workshop):
     assert [workshop.run(f"raise SystemExit({code})").end.code for code in (0, 1)] == [0, 1]
 

@@ -89,7 +89,7 @@ class InlineWorker:
         self._loop, self._listener = loop, listener
         self._serve, self._on_end = serve, on_end
         self._messages: deque[Mapping[str, Any]] = deque()
-        self._has_begun = self._has_ended = False
+        self._has_begun = self._is_stopped = self._has_ended = False
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message (see `Worker`): it is there when the session asks for it."""
@@ -102,11 +102,12 @@ class InlineWorker:
     def stop(self, grace_s: float) -> None:
         """End an attempt that has not begun, or that the user has interrupted."""
         number = signal.SIGINT if self._has_begun else signal.SIGTERM
+        self._is_stopped = True
         self._end_soon(Exit(code=None, signal=number))
 
     def run(self) -> None:
         """Run it; returns when it is over."""
-        if self._has_begun or self._has_ended:
+        if self._has_begun or self._is_stopped or self._has_ended:
             return
         self._has_begun = True
         self._listener.on_start(f"pid {os.getpid()}")
