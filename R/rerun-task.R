@@ -9,7 +9,8 @@
 #'
 #' @param pathspec `[character(1)]` A task, `"Flow/run/step/task"`, whoever made its run and however
 #'   it ended; `"Flow/run/step"` is the one that failed, or the only one, and `"Flow/run"` the first
-#'   that failed. `latest_run` stands for a run's id. Or a [task_client]. By default [last_failure()].
+#'   that failed. `latest_run` stands for a run's id. Or a [task_client]. By default
+#'   [last_failure()].
 #' @param r_function `[function]` What to call in place of the step's function. It finds helpers in
 #'   the global environment first, and then those of the run.
 #' @param code `[character(1)]` Which function to call without `r_function`: `"run"`, the one that

@@ -16,7 +16,8 @@ test_that("an error of the core is a condition with its class, its parents' and 
 test_that("what is not there is told with the call that lists what is, unless the core has one", {
   absent <- list(kind = "task_not_found", fields = list(hint = ""))
   expect_equal(
-    where_to_look(absent, pathspec = "F/12/b/9"), "`tasks(\"F/12\")` lists the tasks that there are."
+    where_to_look(absent, pathspec = "F/12/b/9"),
+    "`tasks(\"F/12\")` lists the tasks that there are."
   )
   absent$fields$hint <- "Enter that one."
   expect_null(where_to_look(absent, pathspec = "F/12/b/9"))

@@ -45,6 +45,7 @@ def test_artifacts_that_differ_are_told_at_the_first_task_that_has_them(runs):
         ("start", "", "x", "changed"),
     ]
     assert found["artifacts"]["pathspec_b"][0] is None
+    assert found["artifacts"]["type_a"][1] == "int"
 
 
 def test_parameters_tasks_and_steps_are_compared(runs):

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from metaflow_core.client.artifact import DataArtifact
 from metaflow_core.client.describe import Table, resolved
 from metaflow_core.client.lineage import indexes
 from metaflow_core.client.robject import RObject
@@ -93,6 +94,11 @@ def _values(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
         for name in names
         if a.get(name) != b.get(name)
     ]
+
+
+def _type_name(artifact: DataArtifact) -> str:
+    """The type without what Python puts around it: ``float``, or ``lm`` of R."""
+    return artifact.type.removeprefix("<class '").removesuffix("'>")
 
 
 def _parameters(run: Run) -> dict[str, str]:
@@ -196,7 +202,7 @@ def _artifacts(
             row["change"] = _change(pair[1], pair[2])
             for side, task, sha in (("a", a, pair[1]), ("b", b, pair[2])):
                 artifact = task[name] if sha else None
-                row[f"type_{side}"] = artifact.type if artifact else None
+                row[f"type_{side}"] = _type_name(artifact) if artifact else None
                 row[f"size_{side}_bytes"] = artifact.size if artifact else None
                 row[f"pathspec_{side}"] = artifact.pathspec if artifact else None
             rows.append(row)
