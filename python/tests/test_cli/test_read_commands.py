@@ -89,6 +89,13 @@ def test_logs_are_shown_by_stream(look, words, lines):
     assert sorted(terminal(FLOW, "logs", f"{run_id}/start/1", *words).out.splitlines()) == lines
 
 
+def test_an_attempt_that_there_never_was_has_no_log(look):
+    terminal, run_id = look
+
+    with pytest.raises(NotFound, match=f"{run_id}/start/1 has no attempt 3: its last one is 0"):
+        terminal(FLOW, "logs", f"{run_id}/start/1", "--attempt", "3")
+
+
 @pytest.mark.parametrize("form", ["{run}/body", "F/{run}/body"])
 def test_logs_of_a_step_name_the_task_of_each_line(look, form):
     terminal, run_id = look

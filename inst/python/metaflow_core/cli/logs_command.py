@@ -18,7 +18,7 @@ from metaflow_core import client
 from metaflow_core.cli.looking import JSON, looking_command, of_run, tasks_of
 from metaflow_core.cli.table import time_text
 from metaflow_core.client import describe
-from metaflow_core.client.logs import STREAMS, TaskLine, TaskLogReader
+from metaflow_core.client.logs import STREAMS, TaskLine, TaskLogReader, check_attempt
 from metaflow_core.compute.loop import replace_handler
 from metaflow_core.datastore.mflog import LOAD
 from metaflow_core.errors import NotFound, StepNotFound, TaskNotFound
@@ -52,6 +52,9 @@ def _logs(ctx: click.Context, /, pathspec: str, **options: Any) -> None:
     spec = of_run(ctx, pathspec)
     parts = _parts(ctx, spec, options)
     follow = options["follow"]
+    # An attempt may be waited for, and tasks of one step may have had more than others.
+    if spec.level == "task" and not follow:
+        check_attempt(describe.resolved(str(spec)), options["attempt"])
     several = _are_several(spec, parts, options)
     with _ended_by_interrupt():
         while True:

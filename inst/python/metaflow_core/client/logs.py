@@ -10,6 +10,7 @@ from metaflow_core.client.task import Task
 from metaflow_core.datastore import mflog
 from metaflow_core.datastore.logs import LogReader
 from metaflow_core.datastore.mflog import LogLine
+from metaflow_core.errors import TaskNotFound
 
 STREAMS = (mflog.STDOUT, mflog.STDERR)
 
@@ -26,6 +27,13 @@ def log_lines(*, pathspec: str, stream: str = "both", attempt: int | None = None
         for name, line in _whole(pathspec, stream, attempt)
     ]
     return as_table(rows, ("at", "source", "stream", "text"))
+
+
+def check_attempt(pathspec: str, attempt: int | None) -> None:
+    """Raise TaskNotFound if a task has had no such attempt; None is the last one."""
+    last = Task(pathspec).current_attempt
+    if attempt is not None and not 0 <= attempt <= last:
+        raise TaskNotFound(f"Task {pathspec} has no attempt {attempt}: its last one is {last}.")
 
 
 class TaskLine(NamedTuple):
@@ -72,7 +80,9 @@ class TaskLogReader:
 
 def _whole(pathspec: str, stream: str, attempt: int | None) -> Iterator[tuple[str, LogLine]]:
     streams = STREAMS if stream == "both" else (stream,)
-    return _reader_of(Task(resolved(pathspec), attempt), streams).new_lines()
+    task = resolved(pathspec)
+    check_attempt(task, attempt)
+    return _reader_of(Task(task, attempt), streams).new_lines()
 
 
 def _reader_of(task: Task, streams: Sequence[str]) -> LogReader:
