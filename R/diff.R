@@ -4,7 +4,8 @@
 #' tasks went, and the artifacts of two runs of a flow. Artifacts are compared by the hash of their
 #' content, so that none is read; with `values = TRUE`, those that differ are.
 #'
-#' @param a,b A [run_client], or a pathspec such as `"HelloFlow/12"` or `"HelloFlow/latest_run"`.
+#' @param a,b A [run_client], or a pathspec such as `"HelloFlow/12"` or `"HelloFlow/latest_run"`. By
+#'   default, `b` is the flow's last run.
 #' @param values `[logical(1)]` Whether to load the artifacts that differ and say how.
 #' @return A list that prints well. `a` and `b` tell about the runs. The rest are data frames:
 #'   * `parameters` and `versions`, those that differ: `name`, `a`, `b`.
@@ -33,10 +34,10 @@
 #' diff_runs(one$run, other$run, values = TRUE)$artifacts
 #' setwd(old)
 #' @export
-diff_runs <- function(a, b, values = FALSE) {
+diff_runs <- function(a, b = NULL, values = FALSE) {
   check_flag(values, "values")
   a <- as_pathspec(a, "run", "a")
-  b <- as_pathspec(b, "run", "b")
+  b <- if (is.null(b)) sub("/.*", "/latest_run", a) else as_pathspec(b, "run", "b")
   answer <- ask("diff_runs", a = a, b = b, code_a = code_texts(a), code_b = code_texts(b))
   tables <- setdiff(names(answer), c("a", "b"))
   answer[tables] <- lapply(answer[tables], as_data_frame)

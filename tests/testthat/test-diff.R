@@ -31,6 +31,13 @@ test_that("a run does not differ from itself", {
   expect_output(print(found), "They do not differ.", fixed = TRUE)
 })
 
+test_that("a run is compared with the flow's last one", {
+  runs <- local_store()
+  last <- sub("/.*", "/latest_run", runs$failed)
+
+  expect_equal(diff_runs(runs$successful)$b, diff_runs(runs$successful, last)$b)
+})
+
 test_that("code is the text that was written, and of values what they are", {
   written <- eval(parse(text = "function(self)   self$x # as written", keep.source = TRUE))
   expect_equal(code_lines(written), list("function(self)   self$x"))
