@@ -38,13 +38,7 @@ extern SEXP mf_fork_once(void);
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
-
-/* Ends this process and does nothing else. */
-#ifdef __linux__
-#define leave quick_exit
-#else
-#define leave _exit
-#endif
+#include "leave.h"
 
 enum { FDS_PER_TASK = 4 };
 

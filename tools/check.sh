@@ -15,10 +15,12 @@ step "R CMD check"
 repository=$scratch/repository
 mkdir -p "$repository/src/contrib"
 touch "$repository/src/contrib/PACKAGES"
-cat >"$scratch/profile.R" <<END
-empty <- "file://$repository"
-options(repos = c(CRAN = empty, BioCsoft = empty, BioCann = empty, BioCexp = empty))
-END
+{
+  printf 'menu_name\tURL\tdefault\tsource\twin.binary\tmac.binary\n'
+  for name in CRAN BioCsoft BioCann BioCexp; do
+    printf '%s\t%s\tfile://%s\tTRUE\tTRUE\tFALSE\tFALSE\n' "$name" "$name" "$repository"
+  done
+} >"$scratch/repositories"
 # A suggested package may be absent, as it may at a user's.
 (
   cd "$scratch"
@@ -27,7 +29,7 @@ END
     _R_CHECK_CRAN_INCOMING_=false \
     _R_CHECK_CRAN_INCOMING_REMOTE_=false \
     _R_CHECK_SYSTEM_CLOCK_=false \
-    R_PROFILE_USER="$scratch/profile.R" \
+    R_REPOSITORIES="$scratch/repositories" \
     R CMD check --as-cran --no-manual "$tarball"
 ) || stop "R CMD check found an error"
 
