@@ -51,10 +51,10 @@ def logs_command() -> click.Command:
 def _logs(ctx: click.Context, /, pathspec: str, **options: Any) -> None:
     spec = of_run(ctx, pathspec)
     parts = _parts(ctx, spec, options)
-    follow = options["follow"]
+    follow, attempt = options["follow"], options["attempt"]
     # An attempt may be waited for, and tasks of one step may have had more than others.
-    if spec.level == "task" and not follow:
-        check_attempt(describe.resolved(str(spec)), options["attempt"])
+    if attempt is not None and spec.level == "task" and not follow:
+        check_attempt(describe.resolved(str(spec)), attempt)
     several = _are_several(spec, parts, options)
     with _ended_by_interrupt():
         while True:

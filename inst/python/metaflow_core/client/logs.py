@@ -29,10 +29,10 @@ def log_lines(*, pathspec: str, stream: str = "both", attempt: int | None = None
     return as_table(rows, ("at", "source", "stream", "text"))
 
 
-def check_attempt(pathspec: str, attempt: int | None) -> None:
-    """Raise TaskNotFound if a task has had no such attempt; None is the last one."""
+def check_attempt(pathspec: str, attempt: int) -> None:
+    """Raise TaskNotFound if a task has had no such attempt."""
     last = Task(pathspec).current_attempt
-    if attempt is not None and not 0 <= attempt <= last:
+    if not 0 <= attempt <= last:
         raise TaskNotFound(f"Task {pathspec} has no attempt {attempt}: its last one is {last}.")
 
 
@@ -81,7 +81,8 @@ class TaskLogReader:
 def _whole(pathspec: str, stream: str, attempt: int | None) -> Iterator[tuple[str, LogLine]]:
     streams = STREAMS if stream == "both" else (stream,)
     task = resolved(pathspec)
-    check_attempt(task, attempt)
+    if attempt is not None:
+        check_attempt(task, attempt)
     return _reader_of(Task(task, attempt), streams).new_lines()
 
 
