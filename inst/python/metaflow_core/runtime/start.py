@@ -36,10 +36,10 @@ from metaflow_core.model.graph import check_graph, graph_info
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime import seeds
-from metaflow_core.runtime.attempt import save_foreach_stack
 from metaflow_core.runtime.closing import close_attempt, of_attempt
 from metaflow_core.runtime.console import BatchedEmit, Console
 from metaflow_core.runtime.context import RunContext
+from metaflow_core.runtime.framework import save_foreach_stack
 from metaflow_core.runtime.report import FailedTask, RunResult
 from metaflow_core.runtime.resume import ORIGIN_RUN_ID, RESUME_STEP, OriginRun
 from metaflow_core.runtime.runtime import Runtime

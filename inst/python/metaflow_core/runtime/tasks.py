@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +60,7 @@ class Stored:
         """An artifact, of which nothing has been read yet."""
         return Encoded(name, self.objects[name], self.info.get(name, {}), store.blobs, task)
 
-    def without(self, names: Sequence[str]) -> Stored:
+    def without(self, names: Collection[str]) -> Stored:
         """The same without some names."""
         kept = {name: key for name, key in self.objects.items() if name not in names}
         return Stored(kept, {name: self.info[name] for name in kept if name in self.info})
