@@ -369,7 +369,8 @@ class ForkedWorker:
         """It has ended."""
         self._is_ended = True
         self._channel.end()
-        self._listener.on_exit(replace(how, fault=self._channel.fault or how.fault))
+        fault = self._channel.fault
+        self._listener.on_exit(replace(how, fault=fault) if fault else how)
 
     def _signal(self, number: int) -> None:
         if self._pid is None:

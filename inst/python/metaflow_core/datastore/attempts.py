@@ -37,7 +37,7 @@ from metaflow_core.errors import (
     StoreError,
     TaskNotFound,
 )
-from metaflow_core.files import Buffer, telling
+from metaflow_core.files import Buffer, json_bytes, telling
 
 MAX_ATTEMPTS = 6
 """How many attempts stock Metaflow looks for."""
@@ -356,8 +356,7 @@ class AttemptWriter:
         return self.refer(name, key, _info(sum(map(len, parts)), type_name, encoding))
 
     def _save_json(self, what: str, record: Any, *, overwrite: bool = True) -> bool:
-        data = json.dumps(record).encode()
-        return self._storage.save(self.path.key(what), [data], overwrite=overwrite)
+        return self._storage.save(self.path.key(what), [json_bytes(record)], overwrite=overwrite)
 
 
 class AttemptReader:

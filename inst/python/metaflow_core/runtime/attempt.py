@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -198,8 +199,10 @@ class Attempt:
                     peak_memory_bytes=self._peak_memory_bytes(how),
                     duration_s=round(time.time() - self._started_at, 6),
                 )
-        if self._spool.exists():
+        if os.access(self._spool, os.F_OK):
             shutil.rmtree(self._spool, ignore_errors=True)
+        # It knows its listener: without it, both go at once and not with the garbage.
+        self._worker = None
         self._on_end(self, ended)
 
     # What is kept
