@@ -57,10 +57,12 @@ class FrameworkArtifacts:
                 writer.refer(name, parameters.objects[name], parameters.info.get(name, {}))
         self._save_repeated(writer, place.step, ok, success, decided.chosen)
         save_foreach_stack(writer, place.frames)
-        writer.save_native("_foreach_num_splits", decided.num_splits)
+        if decided.num_splits is not None:
+            writer.save_native("_foreach_num_splits", decided.num_splits)
         if place.step.is_foreach and outcome is not None:
             writer.save_native("_foreach_values", list(values))
-        _save_exception(writer, failure)
+        if failure is not None:
+            _save_failure(writer, failure)
 
     def _save_repeated(
         self, writer: AttemptWriter, step: Step, ok: bool, success: bool, chosen: str | None
@@ -74,7 +76,9 @@ class FrameworkArtifacts:
                 "_success": success,
                 "_iteration_stack": [],
                 "_foreach_var": step.foreach,
+                "_foreach_num_splits": None,
                 "_current_step": step.name,
+                "_exception": None,
             }
             objects = {name: writer.save_native(name, value) for name, value in values.items()}
             self._repeated[end] = Stored(objects, {name: writer.info[name] for name in objects})
@@ -86,10 +90,7 @@ def save_foreach_stack(writer: AttemptWriter, frames: Sequence[ForeachFrame]) ->
     writer.save_pickle("_foreach_stack", pickles.dumps_foreach_stack(frames), "<class 'list'>")
 
 
-def _save_exception(writer: AttemptWriter, failure: Failure | None) -> None:
-    if failure is None:
-        writer.save_native("_exception", None)
-        return
+def _save_failure(writer: AttemptWriter, failure: Failure) -> None:
     kind = failure.classes[0] if failure.classes else failure.kind
     exception = pickles.dumps_exception(kind, failure.message, trace(failure))
     writer.save_pickle("_exception", exception, "MetaflowExceptionWrapper")
