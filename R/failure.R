@@ -117,7 +117,7 @@ no_memory <- "^(cannot allocate (vector of size|memory block)|vector memory exha
 
 # Writes a failure to the log; returns it.
 tell <- function(failure) {
-  cat(failure_text(failure), file = stderr())
+  if (!is.null(failure)) cat(failure_text(failure), file = stderr())
   failure
 }
 

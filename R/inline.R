@@ -164,12 +164,12 @@ keep_session <- function() {
   variables <- Sys.getenv()
   seed <- get0(".Random.seed", globalenv(), inherits = FALSE)
   attached <- search()
-  devices <- grDevices::dev.list()
+  devices <- dev.list()
   tasks <- ls(the$tasks)
   function() {
     the$payload <- the$current <- NULL
     rm(list = setdiff(ls(the$tasks), tasks), envir = the$tasks)
-    close_files(setdiff(grDevices::dev.list(), devices))
+    close_files(setdiff(dev.list(), devices))
     for (name in setdiff(search(), attached)) detach(name, character.only = TRUE)
     restore_seed(seed)
     restore_variables(variables)
@@ -180,7 +180,7 @@ keep_session <- function() {
 
 # Completes plots in files; those on the screen are for the user to look at.
 close_files <- function(devices) {
-  names <- names(grDevices::dev.list())[match(devices, grDevices::dev.list())]
+  names <- names(dev.list())[match(devices, dev.list())]
   for (device in devices[!names %in% grDevices::deviceIsInteractive()]) grDevices::dev.off(device)
 }
 

@@ -10,5 +10,6 @@
 #' @aliases metaflow-package
 #' @keywords internal
 #' @importFrom R6 R6Class
+#' @importFrom grDevices dev.list graphics.off
 #' @useDynLib metaflow, .registration = TRUE
 NULL

@@ -38,7 +38,12 @@ new_self <- function(fetch, artifacts = character(), parameters = character(), f
 
 # Keeps what is known of a task in this process; its id.
 register_state <- function(where, fields) {
-  id <- utils::tail(make.unique(c(ls(the$tasks), where), sep = " #"), 1)
+  id <- where
+  others <- 0
+  while (!is.null(the$tasks[[id]])) {
+    others <- others + 1
+    id <- sprintf("%s #%d", where, others)
+  }
   the$tasks[[id]] <- list2env(c(fields, list(where = where)), parent = emptyenv())
   id
 }
@@ -83,7 +88,7 @@ get_artifact <- function(state, name) {
 
 set_artifact <- function(state, name, value) {
   check_assignable(state, name)
-  state$assigned <- union(state$assigned, name)
+  if (!name %in% state$assigned) state$assigned <- c(state$assigned, name)
   assign(name, value, envir = state$values)
 }
 
@@ -94,16 +99,19 @@ changes <- function(self) {
   names <- names(self)
   # `assign()` of a new name makes an ordinary variable.
   plain <- names[!vapply(names, is_bound, NA, self = self)]
-  in_place <- Filter(function(name) {
-    !identical(to_bytes(get(name, envir = state$values)), state$before[[name]])
-  }, names(state$before))
-  written <- intersect(names, c(plain, state$assigned, setdiff(in_place, state$parameters)))
-  referred <- setdiff(intersect(names, names(state$references)), written)
+  in_place <- names(state$before)[vapply(names(state$before), was_changed, NA, state = state)]
+  in_place <- in_place[!in_place %in% state$parameters]
+  written <- names[names %in% c(plain, state$assigned, in_place)]
+  referred <- names[names %in% names(state$references) & !names %in% written]
   list(
     written = written,
     references = state$references[referred],
-    removed = setdiff(state$inherited, names)
+    removed = state$inherited[!state$inherited %in% names]
   )
+}
+
+was_changed <- function(name, state) {
+  !identical(to_bytes(get(name, envir = state$values)), state$before[[name]])
 }
 
 # Whether a value can be changed without being assigned: it is or holds an environment, or it is a
@@ -192,7 +200,7 @@ write_self <- function(self, name, value, call = parent.frame(2)) {
   if (name %in% foreach_names) {
     abort_read_only(name, "belongs to the foreach", call = call)
   }
-  if (!grepl("^[^_/[:cntrl:]][^/[:cntrl:]]*$", name)) {
+  if (!is_artifact_name(name)) {
     abort(
       c(
         sprintf("`%s` cannot be the name of an artifact.", name),
@@ -206,6 +214,15 @@ write_self <- function(self, name, value, call = parent.frame(2)) {
   if (!exists(name, envir = self, inherits = FALSE)) bind_artifact(self, name)
   set_artifact(state, name, value)
   self
+}
+
+# A letter first, and nothing that a file's name or a terminal could not take. A regular expression
+# would cost as much as all else that an assignment does.
+is_artifact_name <- function(name) {
+  code <- utf8ToInt(enc2utf8(name))
+  is_control <- code < 32 | (code >= 127 & code < 160)
+  length(code) > 0 && !anyNA(code) && code[[1]] != utf8ToInt("_") &&
+    !any(code == utf8ToInt("/") | is_control)
 }
 
 # The item of the innermost foreach, or NULL outside of one.

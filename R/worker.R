@@ -132,7 +132,11 @@ call_step <- function(task, self, channel) {
   scope <- list(self = self)
   if (task$is_join) scope$inputs <- task_inputs(task, channel)
   scope[[name]] <- step$fun
-  arguments <- utils::head(c(quote(self), if (task$is_join) quote(inputs)), arity(step$fun)$most)
+  arguments <- if (task$is_join) {
+    list(quote(self), quote(inputs))
+  } else if (length(formals(args(step$fun)))) {
+    list(quote(self))
+  }
   call <- as.call(c(as.name(name), arguments))
   eval(call, list2env(scope, parent = baseenv()))
   invisible()
@@ -240,7 +244,7 @@ save_artifacts <- function(self, task) {
     list(name = name, kind = "reference", index = changes$references[[name]])
   })
   list(
-    artifacts = c(Filter(Negate(is.null), encoded), references),
+    artifacts = c(encoded[lengths(encoded) > 0], references),
     removed = changes$removed,
     failure = failure
   )
@@ -268,20 +272,9 @@ receive <- function(channel) channel$receive()
 
 # The channel of a worker process: two file descriptors.
 pipes <- function(read_fd, write_fd) {
-  read_exactly <- function(size) {
-    bytes <- .Call(mf_read, read_fd, size)
-    if (length(bytes) < size) end_worker()
-    bytes
-  }
   list(
-    receive = function() {
-      size <- readBin(read_exactly(4), "integer", endian = "big")
-      unserialize(read_exactly(size))
-    },
-    send = function(bytes) {
-      size <- writeBin(length(bytes), raw(), endian = "big")
-      .Call(mf_write, write_fd, c(size, bytes))
-    }
+    receive = function() .Call(mf_receive, read_fd) %||% end_worker(),
+    send = function(bytes) .Call(mf_send, write_fd, bytes)
   )
 }
 

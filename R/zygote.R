@@ -1,25 +1,25 @@
 # The process that forked tasks are copies of: it has loaded all that every task needs, and waits.
 #
-# It is started once a run, before there is a core that knows the flow (see R/ahead.R). Each task is
-# a fork of it with its own process group, temporary directory, random stream, standard output and
-# standard error; `src/fork.c` does what R cannot.
+# It is started once a run, before the core knows the flow. Each task is a fork of it with its own
+# process group, temporary directory, random stream, standard output and standard error;
+# `src/fork.c` does what R cannot.
 
-# Serves requests to fork on a socket until the core closes it. First it is told where the payload
-# is, and says what would make a forked task behave otherwise than a fresh process: at once if there
-# is anything, for then none may be wanted, else when nothing can end this process any more before
-# it forks.
-zygote_main <- function(core_pid, control_fd) {
+# Serves requests to fork on a socket until the core closes it. First it is told that the payload is
+# there, and says what would make a forked task behave otherwise than a fresh process: at once if
+# there is anything, for then none may be wanted, else when nothing can end this process any more
+# before it forks. `own` names environment variables that are for this process alone.
+zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
+  Sys.unsetenv(own)
   cheapen_forks(warm_up)
-  load <- await_load(control_fd)
-  set_environment(load$environment)
-  the$payload <- load_payload(load$payload)
+  await_load(control_fd)
+  the$payload <- load_payload(payload)
   start_threads <- park_threads()
   hazards <- paste(fork_hazards(control_fd), collapse = "; ")
   say_ready <- function() .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
   if (nzchar(hazards)) say_ready()
-  cheapen_forks(share_memory)
+  cheapen_forks(function() share_memory(payload))
   # Each child makes its own: tempdir(check = TRUE) does where the one that it knows is not there.
   unlink(tempdir(), recursive = TRUE)
   if (!nzchar(hazards)) say_ready()
@@ -31,29 +31,17 @@ zygote_main <- function(core_pid, control_fd) {
   end_task(status)
 }
 
-# Waits until the core has written the payload, and returns what it says of it; ends this process
-# where there is none, after all.
+# Waits until the core has written the payload; ends this process where there is none, after all.
 await_load <- function(control_fd) {
-  read <- function(size) {
-    bytes <- .Call(mf_read, control_fd, size)
-    if (length(bytes) == size) return(bytes)
-    unlink(tempdir(), recursive = TRUE)
-    .Call(mf_exit, 0L)
-  }
-  unserialize(read(readBin(read(4), "integer", endian = "big")))
-}
-
-# Sets the environment variables that have a value, and unsets the others.
-set_environment <- function(variables) {
-  is_set <- !vapply(variables, is.null, NA)
-  Sys.unsetenv(names(variables)[!is_set])
-  if (any(is_set)) do.call(Sys.setenv, variables[is_set])
+  if (length(.Call(mf_read, control_fd, 4)) == 4) return(invisible())
+  unlink(tempdir(), recursive = TRUE)
+  .Call(mf_exit, 0L)
 }
 
 # Ends a worker as `quit()` would, at a third of its cost: devices are closed, finalizers run, the
 # temporary directory goes; and so does what the step left running.
 end_task <- function(status) {
-  if (length(grDevices::dev.list())) grDevices::graphics.off()
+  if (length(dev.list())) graphics.off()
   .Call(mf_run_finalizers)
   clear_tempdir()
   .Call(mf_end_others)
@@ -77,8 +65,6 @@ cheapen_forks <- function(measure) {
 # at their first use, and compiled at their second. What each child does anew it pays for with pages
 # of memory that it can no longer share.
 warm_up <- function() {
-  namespace <- environment(warm_up)
-  for (name in ls(namespace, all.names = TRUE)) get(name, namespace)
   payload <- the$payload
   seed <- get0(".Random.seed", globalenv(), inherits = FALSE)
   on.exit({
@@ -89,6 +75,9 @@ warm_up <- function() {
   })
   the$payload <- list(steps = list(rehearsal = list(fun = rehearsed_step, label = "rehearsal")))
   for (i in 1:3) rehearse()
+  # After what all tasks need, which then lies together.
+  namespace <- environment(warm_up)
+  for (name in ls(namespace, all.names = TRUE)) get(name, namespace)
 }
 
 set_seed_back <- function(seed) {
@@ -99,10 +88,12 @@ set_seed_back <- function(seed) {
   }
 }
 
-# Keeps R from counting references in what all tasks use: see src/share.c.
-share_memory <- function() {
+# Keeps R from counting references in what all tasks use, the path of the payload among it, as
+# `src/share.c` says.
+share_memory <- function(payload) {
   namespaces <- lapply(loadedNamespaces(), asNamespace)
-  .Call(mf_share, c(lapply(search(), as.environment), namespaces, lapply(namespaces, parent.env)))
+  attached <- lapply(search(), as.environment)
+  .Call(mf_share, c(payload, attached, namespaces, lapply(namespaces, parent.env)))
 }
 
 # One attempt, from its first message to its last, with this process in the core's place.
@@ -165,15 +156,8 @@ python_hazard <- function(loaded = loadedNamespaces()) {
   }
 }
 
-connection_hazard <- function(open = connections()) {
+connection_hazard <- function(open = showConnections()[, "description"]) {
   if (length(open)) sprintf("connections are open (%s)", paste(open, collapse = ", "))
-}
-
-# Descriptions of the connections that are open. showConnections() closes those that nobody knows of
-# any more, for which it collects garbage: it is asked only where there are any.
-connections <- function() {
-  standard <- 0:2
-  if (length(setdiff(getAllConnections(), standard))) showConnections()[, "description"]
 }
 
 # What is open and no connection of R: a database's file, or the pipe that an event loop wakes by.
@@ -192,12 +176,12 @@ open_descriptors <- function(except) {
   open <- list.files("/proc/self/fd", full.names = TRUE)
   targets <- Sys.readlink(open[!basename(open) %in% except])
   script <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))
-  known <- normalizePath(c(script, connections()), mustWork = FALSE)
+  known <- normalizePath(c(script, showConnections()[, "description"]), mustWork = FALSE)
   targets[!is.na(targets) & !targets %in% known & !startsWith(targets, "/dev/")]
 }
 
 device_hazard <- function() {
-  if (length(grDevices::dev.list())) "a graphics device is open"
+  if (length(dev.list())) "a graphics device is open"
 }
 
 # A fork has none of its parent's processes, but the same means to end them.

@@ -20,8 +20,9 @@ extern SEXP mf_share(SEXP roots);
 #ifndef _WIN32
 extern SEXP mf_openblas_parallel(void);
 extern SEXP mf_fork_once(void);
-extern SEXP mf_spawn(SEXP words, SEXP environment, SEXP log);
-extern SEXP mf_end_spawned(SEXP pid, SEXP control_fd);
+extern SEXP mf_decode(SEXP bytes);
+extern SEXP mf_receive(SEXP fd);
+extern SEXP mf_send(SEXP fd, SEXP bytes);
 #endif
 
 #ifndef _WIN32
@@ -41,6 +42,7 @@ extern SEXP mf_end_spawned(SEXP pid, SEXP control_fd);
 #include <sys/prctl.h>
 #endif
 #include "leave.h"
+#include "settle.h"
 
 enum { FDS_PER_TASK = 4 };
 
@@ -195,6 +197,7 @@ SEXP mf_serve_forks(SEXP control_fd) {
   action.sa_flags = SA_RESTART;
   sigaction(SIGCHLD, &action, NULL);
   pid_t self = getpid();
+  settle_memory();
   for (;;) {
     struct pollfd waiting[2] = {{control, POLLIN, 0}, {child_signal[0], POLLIN, 0}};
     if (poll(waiting, 2, -1) < 0) {
@@ -209,6 +212,7 @@ SEXP mf_serve_forks(SEXP control_fd) {
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
+      settle_in();
       become_task(control, self, fds);
       SEXP messages = PROTECT(allocVector(INTSXP, 2));
       INTEGER(messages)[0] = fds[0];
@@ -342,8 +346,9 @@ static const R_CallMethodDef calls[] = {
     {"mf_write", (DL_FUNC)&mf_write, 2},
     {"mf_openblas_parallel", (DL_FUNC)&mf_openblas_parallel, 0},
     {"mf_fork_once", (DL_FUNC)&mf_fork_once, 0},
-    {"mf_spawn", (DL_FUNC)&mf_spawn, 3},
-    {"mf_end_spawned", (DL_FUNC)&mf_end_spawned, 2},
+    {"mf_decode", (DL_FUNC)&mf_decode, 1},
+    {"mf_receive", (DL_FUNC)&mf_receive, 1},
+    {"mf_send", (DL_FUNC)&mf_send, 2},
 #endif
     {"mf_serialize", (DL_FUNC)&mf_serialize, 4},
     {"mf_share", (DL_FUNC)&mf_share, 1},

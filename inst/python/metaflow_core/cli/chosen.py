@@ -1,4 +1,7 @@
-"""Which command the arguments of R's `run()` choose."""
+"""Which command the arguments of R's `run()` choose.
+
+It imports nothing: `ahead` asks before the command line is loaded.
+"""
 
 from __future__ import annotations
 

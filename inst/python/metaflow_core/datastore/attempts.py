@@ -37,7 +37,7 @@ from metaflow_core.errors import (
     StoreError,
     TaskNotFound,
 )
-from metaflow_core.files import Buffer, json_bytes, telling
+from metaflow_core.files import Buffer, telling
 
 MAX_ATTEMPTS = 6
 """How many attempts stock Metaflow looks for."""
@@ -49,7 +49,7 @@ NATIVE, R_SERIALIZE, PICKLE = "native", "r-serialize-3", "pickle"
 """How an artifact of ours is encoded, in its info."""
 
 Kind = Literal["native", "r", "python"]
-Info = Mapping[str, Any]
+Info = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,15 +293,9 @@ class AttemptWriter:
         return self._save(name, [data], type_name, PICKLE)
 
     def refer(self, name: str, key: str, info: Mapping[str, Any]) -> str:
-        """Make an artifact of a blob that is stored, such as another task's; its key.
-
-        Args:
-            name: Artifact name.
-            key: Key of the blob.
-            info: What is known about it; tasks share it, and nobody changes it any more.
-        """
+        """Make an artifact of a blob that is stored, such as another task's; its key."""
         self._objects[name] = key
-        self._info[name] = info
+        self._info[name] = dict(info)
         return key
 
     def take_over(self, origin: Artifacts) -> None:
@@ -331,10 +325,10 @@ class AttemptWriter:
             "objects": self._objects,
             "info": self._info,
         }
-        # Only who makes data.json makes DONE.lock: the two are always of one writer.
+        # Who makes data.json may make DONE.lock: the two are always of one writer.
         if not self._holds_data:
             self._holds_data = self._save_json("data.json", record, overwrite=False)
-        return self._holds_data and self._save_json("DONE.lock", "")
+        return self._holds_data and self._save_json("DONE.lock", "", overwrite=False)
 
     def save_runtime(
         self, return_code: int, killed: bool, success: bool, **used: float | None
@@ -356,7 +350,8 @@ class AttemptWriter:
         return self.refer(name, key, _info(sum(map(len, parts)), type_name, encoding))
 
     def _save_json(self, what: str, record: Any, *, overwrite: bool = True) -> bool:
-        return self._storage.save(self.path.key(what), [json_bytes(record)], overwrite=overwrite)
+        data = json.dumps(record).encode()
+        return self._storage.save(self.path.key(what), [data], overwrite=overwrite)
 
 
 class AttemptReader:
@@ -533,14 +528,10 @@ def _damaged(storage: Storage, key: str, reason: str) -> RecordCorrupted:
     )
 
 
-_ENCODING = f"pickle-v{pickles.PROTOCOL}"
-_MARKS = {kind: {"source": SOURCE, "encoding": kind} for kind in (NATIVE, R_SERIALIZE, PICKLE)}
-
-
 def _info(size_bytes: int, type_name: str, encoding: str) -> Info:
     return {
         "size": size_bytes,
         "type": type_name,
-        "encoding": _ENCODING,
-        "serializer_info": _MARKS[encoding],
+        "encoding": f"pickle-v{pickles.PROTOCOL}",
+        "serializer_info": {"source": SOURCE, "encoding": encoding},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from metaflow_core.model.pathspec import Pathspec
 
@@ -24,7 +24,8 @@ class Identity:
     system_tags: tuple[str, ...] = ()
 
 
-class MetaDatum(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MetaDatum:
     """One fact about a task.
 
     Args:
@@ -40,7 +41,8 @@ class MetaDatum(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-class ArtifactRecord(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ArtifactRecord:
     """An artifact as registered.
 
     Args:
