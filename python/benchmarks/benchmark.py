@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Literal, NamedTuple
 
 from benchmarks.measure import Cost, cost_of
@@ -46,14 +47,17 @@ class Limit:
     of: Literal["value", "ratio", "difference"] = "value"
     at_least: bool = False
 
-    def is_reached(self, figure: Figure) -> bool:
-        """Whether *figure* keeps to it."""
-        measured = figure.value
-        if self.of != "value":
-            assert figure.reference is not None
-            by_ratio = self.of == "ratio"
-            measured = measured / figure.reference if by_ratio else measured - figure.reference
-        return measured >= self.bound if self.at_least else measured <= self.bound
+    def is_reached(self, rounds: Sequence[Figure]) -> bool:
+        """Whether the median of *rounds* keeps to it."""
+        middle = median(self._compared(figure) for figure in rounds)
+        return middle >= self.bound if self.at_least else middle <= self.bound
+
+    def _compared(self, figure: Figure) -> float:
+        if self.of == "value":
+            return figure.value
+        assert figure.reference is not None
+        by_ratio = self.of == "ratio"
+        return figure.value / figure.reference if by_ratio else figure.value - figure.reference
 
     def __str__(self) -> str:
         sign = "≥" if self.at_least else "≤"

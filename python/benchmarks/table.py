@@ -34,11 +34,8 @@ class Row:
         return median(ratios) if ratios else None
 
     def reaches(self, limit: Limit | None) -> bool | None:
-        """Whether the median round keeps to *limit*; None if there is none."""
-        if limit is None:
-            return None
-        reached = [limit.is_reached(figure) for figure in self.figures]
-        return sum(reached) * 2 > len(reached)
+        """Whether the median of all rounds keeps to *limit*; None if there is none."""
+        return None if limit is None else limit.is_reached(self.figures)
 
     def cells(self) -> tuple[str, ...]:
         """The row of the table."""
