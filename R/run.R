@@ -109,6 +109,9 @@ run <- function(flow = NULL, ...) {
 # `command` in `bridge/run.py`.
 command <- function(flow, options, script, variable, call) {
   failed <- NULL
+  argv <- if (is.null(script)) character() else commandArgs(trailingOnly = TRUE)
+  ahead <- start_ahead(argv, options)
+  on.exit(end_ahead(ahead))
   # Looked at once: the spec and the payload both need the lines of its functions.
   code <- script_functions()
   evaluate <- function(name, question, ...) {
@@ -129,11 +132,12 @@ command <- function(flow, options, script, variable, call) {
       session = session_facts(),
       options = options,
       terminal = list(
-        argv = as.list(if (is.null(script)) character() else commandArgs(trailingOnly = TRUE)),
+        argv = as.list(argv),
         script = if (is.null(script)) "" else paste("Rscript", script),
         variable = variable,
         colour = wants_colour()
       ),
+      ahead = describe_ahead(ahead),
       emit = emit,
       evaluate = evaluate,
       call = call

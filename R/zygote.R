@@ -1,25 +1,25 @@
 # The process that forked tasks are copies of: it has loaded all that every task needs, and waits.
 #
-# It is started once a run, before the core knows the flow. Each task is a fork of it with its own
-# process group, temporary directory, random stream, standard output and standard error;
-# `src/fork.c` does what R cannot.
+# It is started once a run, before there is a core that knows the flow (see R/ahead.R). Each task is
+# a fork of it with its own process group, temporary directory, random stream, standard output and
+# standard error; `src/fork.c` does what R cannot.
 
-# Serves requests to fork on a socket until the core closes it. First it is told that the payload is
-# there, and says what would make a forked task behave otherwise than a fresh process: at once if
-# there is anything, for then none may be wanted, else when nothing can end this process any more
-# before it forks. `own` names environment variables that are for this process alone.
-zygote_main <- function(core_pid, control_fd, payload, own = character()) {
+# Serves requests to fork on a socket until the core closes it. First it is told where the payload
+# is, and says what would make a forked task behave otherwise than a fresh process: at once if there
+# is anything, for then none may be wanted, else when nothing can end this process any more before
+# it forks.
+zygote_main <- function(core_pid, control_fd) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
-  Sys.unsetenv(own)
   cheapen_forks(warm_up)
-  await_load(control_fd)
-  the$payload <- load_payload(payload)
+  load <- await_load(control_fd)
+  set_environment(load$environment)
+  the$payload <- load_payload(load$payload)
   start_threads <- park_threads()
   hazards <- paste(fork_hazards(control_fd), collapse = "; ")
   say_ready <- function() .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
   if (nzchar(hazards)) say_ready()
-  cheapen_forks(function() share_memory(payload))
+  cheapen_forks(function() share_memory(load$payload))
   # Each child makes its own: tempdir(check = TRUE) does where the one that it knows is not there.
   unlink(tempdir(), recursive = TRUE)
   if (!nzchar(hazards)) say_ready()
@@ -31,11 +31,23 @@ zygote_main <- function(core_pid, control_fd, payload, own = character()) {
   end_task(status)
 }
 
-# Waits until the core has written the payload; ends this process where there is none, after all.
+# Waits until the core has written the payload, and returns what it says of it; ends this process
+# where there is none, after all.
 await_load <- function(control_fd) {
-  if (length(.Call(mf_read, control_fd, 4)) == 4) return(invisible())
-  unlink(tempdir(), recursive = TRUE)
-  .Call(mf_exit, 0L)
+  read <- function(size) {
+    bytes <- .Call(mf_read, control_fd, size)
+    if (length(bytes) == size) return(bytes)
+    unlink(tempdir(), recursive = TRUE)
+    .Call(mf_exit, 0L)
+  }
+  unserialize(read(readBin(read(4), "integer", endian = "big")))
+}
+
+# Sets the environment variables that have a value, and unsets the others.
+set_environment <- function(variables) {
+  is_set <- !vapply(variables, is.null, NA)
+  Sys.unsetenv(names(variables)[!is_set])
+  if (any(is_set)) do.call(Sys.setenv, variables[is_set])
 }
 
 # Ends a worker as `quit()` would, at a third of its cost: devices are closed, finalizers run, the
@@ -156,8 +168,15 @@ python_hazard <- function(loaded = loadedNamespaces()) {
   }
 }
 
-connection_hazard <- function(open = showConnections()[, "description"]) {
+connection_hazard <- function(open = connections()) {
   if (length(open)) sprintf("connections are open (%s)", paste(open, collapse = ", "))
+}
+
+# Descriptions of the connections that are open. showConnections() closes those that nobody knows of
+# any more, for which it collects garbage: it is asked only where there are any.
+connections <- function() {
+  standard <- 0:2
+  if (length(setdiff(getAllConnections(), standard))) showConnections()[, "description"]
 }
 
 # What is open and no connection of R: a database's file, or the pipe that an event loop wakes by.
@@ -176,7 +195,7 @@ open_descriptors <- function(except) {
   open <- list.files("/proc/self/fd", full.names = TRUE)
   targets <- Sys.readlink(open[!basename(open) %in% except])
   script <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))
-  known <- normalizePath(c(script, showConnections()[, "description"]), mustWork = FALSE)
+  known <- normalizePath(c(script, connections()), mustWork = FALSE)
   targets[!is.na(targets) & !targets %in% known & !startsWith(targets, "/dev/")]
 }
 

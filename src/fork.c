@@ -20,6 +20,8 @@ extern SEXP mf_share(SEXP roots);
 #ifndef _WIN32
 extern SEXP mf_openblas_parallel(void);
 extern SEXP mf_fork_once(void);
+extern SEXP mf_spawn(SEXP words, SEXP environment, SEXP log);
+extern SEXP mf_end_spawned(SEXP pid, SEXP control_fd);
 extern SEXP mf_decode(SEXP bytes);
 extern SEXP mf_receive(SEXP fd);
 extern SEXP mf_send(SEXP fd, SEXP bytes);
@@ -346,6 +348,8 @@ static const R_CallMethodDef calls[] = {
     {"mf_write", (DL_FUNC)&mf_write, 2},
     {"mf_openblas_parallel", (DL_FUNC)&mf_openblas_parallel, 0},
     {"mf_fork_once", (DL_FUNC)&mf_fork_once, 0},
+    {"mf_spawn", (DL_FUNC)&mf_spawn, 3},
+    {"mf_end_spawned", (DL_FUNC)&mf_end_spawned, 2},
     {"mf_decode", (DL_FUNC)&mf_decode, 1},
     {"mf_receive", (DL_FUNC)&mf_receive, 1},
     {"mf_send", (DL_FUNC)&mf_send, 2},

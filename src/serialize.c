@@ -9,8 +9,11 @@
 #include <R.h>
 #include <Rinternals.h>
 
-/* R hands over long vectors in pieces of up to 64 KiB: these pass by the buffer. */
-enum { BUFFER_BYTES = 16384 };
+/* A file is written in pieces that begin and end with those of the page cache: R's own, 64,768 bytes
+ * of a long vector, leave the kernel many small ones, and the write takes 39 ms per 100 MB, not 31.
+ * Pieces of 64 KiB save 4 ms more, but they are of memory that Linux does not keep at hand (its
+ * PAGE_ALLOC_COSTLY_ORDER): a virtual machine may first have to get it back from its host. */
+enum { BUFFER_BYTES = 32768, READ_AT_ONCE_BYTES = 16384 };
 
 typedef struct {
   SEXP value, make_path, answer;
@@ -27,14 +30,22 @@ static void fail(Stream *stream, const char *verb) {
   error("cannot %s %s: %s", verb, stream->path, reason);
 }
 
-static void put(Stream *stream, const void *bytes, size_t size) {
+static void flush(Stream *stream) {
   errno = 0;
-  if (fwrite(bytes, 1, size, stream->file) < size) fail(stream, "write");
+  if (fwrite(stream->buffer, 1, stream->used, stream->file) < stream->used) fail(stream, "write");
+  stream->used = 0;
 }
 
-static void flush(Stream *stream) {
-  put(stream, stream->buffer, stream->used);
-  stream->used = 0;
+static void put(Stream *stream, const char *bytes, size_t size) {
+  while (size > 0) {
+    size_t part = BUFFER_BYTES - stream->used;
+    if (part > size) part = size;
+    memcpy(stream->buffer + stream->used, bytes, part);
+    stream->used += part;
+    bytes += part;
+    size -= part;
+    if (stream->used == BUFFER_BYTES) flush(stream);
+  }
 }
 
 /* The bytes are too many for the memory that they were given: they go on in a file. */
@@ -47,10 +58,10 @@ static void spill(Stream *stream) {
   stream->file = fopen(stream->path, "wb");
   if (!stream->file) fail(stream, "make");
   setvbuf(stream->file, NULL, _IONBF, 0);
-  memset(stream->buffer, 0, BUFFER_BYTES);
-  put(stream, stream->buffer, stream->room);
-  put(stream, RAW(stream->memory), stream->used);
-  stream->used = 0;
+  size_t in_memory = stream->used;
+  memset(stream->buffer, 0, stream->room);
+  stream->used = stream->room;
+  put(stream, (char *)RAW(stream->memory), in_memory);
 }
 
 static void out_bytes(R_outpstream_t r_stream, void *bytes, int length) {
@@ -65,13 +76,7 @@ static void out_bytes(R_outpstream_t r_stream, void *bytes, int length) {
     }
     spill(stream);
   }
-  if (stream->used + size > BUFFER_BYTES) flush(stream);
-  if (size > BUFFER_BYTES) {
-    put(stream, bytes, size);
-  } else {
-    memcpy(stream->buffer + stream->used, bytes, size);
-    stream->used += size;
-  }
+  put(stream, bytes, size);
 }
 
 static void out_char(R_outpstream_t r_stream, int c) {
@@ -141,7 +146,7 @@ static void in_bytes(R_inpstream_t r_stream, void *bytes, int length) {
     missing -= ready;
     if (missing == 0) return;
     errno = 0;
-    if (missing >= BUFFER_BYTES) {
+    if (missing >= READ_AT_ONCE_BYTES) {
       if (fread(to, 1, missing, stream->file) < missing) fail(stream, "read");
       return;
     }

@@ -21,9 +21,9 @@ _READ_FRAME = "cat(sum(system.time(readRDS('frame.rds'))[1:2]))"
 _COUNT = 2
 """How many such values ``flows/large.R`` saves and loads."""
 
-_TOUCHED_MB = 900
-"""More memory than that takes, files included; and less than the gigabyte that a machine was seen
-to keep of its free memory."""
+_TOUCHED_MB = 300
+"""More memory than that takes in one step, as values or as files; and with what else is freed
+meanwhile less than the gigabyte that a machine was seen to keep of its free memory."""
 
 
 @benchmark(

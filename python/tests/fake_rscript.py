@@ -15,7 +15,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,13 @@ def talk(channel: Channel) -> dict[str, Callable[..., Any]]:
 
 def serve_forks(control: socket.socket) -> Channel:
     """Serve requests to fork; returns in each fork, with its channel."""
-    if not control.recv(4):
+    size = control.recv(4)
+    if not size:
         os._exit(0)
+    (load,) = FrameReader().feed(size + b"".join(packets(control, *struct.unpack(">i", size))))
     run(
         "zygote.py",
+        load=load,
         ready=lambda hazards="": control.send(b"ready " + hazards.encode()),
         wait_request=lambda: select.select([control], [], []),
     )
@@ -109,6 +112,14 @@ def serve_forks(control: socket.socket) -> Channel:
             for fd in fds:
                 os.close(fd)
             control.send(ANSWER.pack(ord("F"), children[pid], pid, 0, 0, 0))
+
+
+def packets(control: socket.socket, size: int) -> Iterator[bytes]:
+    """As many packets as have *size* bytes together."""
+    while size:
+        packet = control.recv(size)
+        size -= len(packet)
+        yield packet
 
 
 def reap(control: socket.socket, children: dict[int, int]) -> None:

@@ -149,6 +149,16 @@ test_that("random nested values come back identical from a file", {
   succeed()
 })
 
+test_that("a value comes back identical wherever its end falls between the pieces of a file", {
+  head_bytes <- length(serialize(raw(1), NULL)) - 1 + 36
+  for (pieces in c(1, 2, 3)) {
+    for (beside in -2:2) {
+      value <- rep_len(as.raw(0:250), pieces * 32768 - head_bytes + beside)
+      expect_identical(through_file(value), value)
+    }
+  }
+})
+
 test_that("R reads what goes to a file by itself, too", {
   spool <- withr::local_tempdir()
   value <- list(a = runif(1e5), b = as.character(1:1e5), c = 1:10)

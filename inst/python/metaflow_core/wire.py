@@ -291,6 +291,9 @@ class _Reader:
 
     def _item_of(self, flags: int) -> Any:
         kind = flags & 0xFF
+        if kind in _PLAIN_KINDS:
+            value = self._vector(kind)
+            return _plain(value, kind, self._names() if flags & _HAS_ATTRIBUTES else None)
         if kind == _CHAR:
             return self._char(flags)
         if kind == _NIL:
@@ -307,8 +310,7 @@ class _Reader:
         if kind == _ALTREP:
             value, kind = self._altrep()
             return _plain(value, kind, self._names())
-        value = self._vector(kind)
-        return _plain(value, kind, self._names() if flags & _HAS_ATTRIBUTES else None)
+        raise NotPlain(f"an R object of internal type {kind} is not plain data")
 
     def _reference(self, flags: int) -> Any:
         index = flags >> 8 or self._int()
@@ -333,8 +335,6 @@ class _Reader:
         return str(self._take(length), encoding, "surrogateescape")
 
     def _vector(self, kind: int) -> Any:
-        if kind not in _PLAIN_KINDS:
-            raise NotPlain(f"an R object of internal type {kind} is not plain data")
         length = self._length()
         if kind == _RAW:
             return bytes(self._take(length))
@@ -348,7 +348,10 @@ class _Reader:
                 None if isnan(x) and word & 0xFFFFFFFF == _NA_REAL_LOW_WORD else x
                 for x, word in zip(numbers, words, strict=True)
             ]
-        integers = struct.unpack(f"{self._order}{length}i", self._take(4 * length))
+        if length == 1:
+            integers: tuple[int, ...] = (self._int(),)
+        else:
+            integers = struct.unpack(f"{self._order}{length}i", self._take(4 * length))
         convert = bool if kind == _LGL else int
         return [None if x == _NA_INT else convert(x) for x in integers]
 

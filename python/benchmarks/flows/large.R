@@ -12,29 +12,42 @@ make_value <- function(kind, i) {
   data.frame(id = rows, x = runif(rows), label = sprintf("%d: label %d", i, rows))
 }
 
+touched_bytes <- as.numeric(Sys.getenv("BENCH_TOUCH_MB")) * 1e6
+
+# As `touch_memory()` of the benchmarks: what is loaded next gets memory that was used just now.
+touch_memory <- function() {
+  raw(touched_bytes)
+  gc()
+}
+
+# The same for what is saved: the pages of files come in other pieces than those of a process.
+touch_files <- function() {
+  path <- tempfile()
+  file <- file(path, "wb")
+  piece <- raw(32768)
+  for (i in seq_len(touched_bytes / length(piece))) writeBin(piece, file)
+  close(file)
+  unlink(path)
+}
+
 flow <- metaflow("LargeFlow") |>
   step(step = "start", next_step = "end", r_function = function(self) {
-    values <- lapply(seq_along(names), make_value, kind = Sys.getenv("BENCH_KIND"))
     if (Sys.getenv("BENCH_DO") == "nothing") return()
+    values <- lapply(seq_along(names), make_value, kind = Sys.getenv("BENCH_KIND"))
+    touch_files()
     self$made_s <- cpu_s()
     for (i in seq_along(names)) self[[names[[i]]]] <- values[[i]]
   }) |>
   step(step = "end", r_function = function(self) {
     if (Sys.getenv("BENCH_DO") != "load") return()
+    touch_memory()
     before <- cpu_s()
     for (name in names) length(self[[name]])
     self$load_s <- cpu_s() - before
   })
 
-# As `touch_memory()` of the benchmarks: what is measured gets memory that was used just now.
-touch_memory <- function() {
-  raw(as.numeric(Sys.getenv("BENCH_TOUCH_MB")) * 1e6)
-  gc()
-}
-
 session_s <- function(todo) {
   Sys.setenv(BENCH_DO = todo)
-  touch_memory()
   before <- cpu_s()
   flow |> run()
   cpu_s() - before

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import select
 import signal
+import weakref
 
 import pytest
 from workshop import Told
@@ -152,6 +154,15 @@ def test_workers_of_one_launcher_are_told_apart(any_workshop):
     any_workshop.wait(*told.values())
 
     assert {text: t.messages[0]["text"] for text, t in told.items()} == {t: t for t in told}
+
+
+def test_who_listened_to_an_ended_worker_goes_at_once_and_not_with_the_garbage(any_workshop):
+    gc.disable()
+    try:
+        gone = weakref.ref(any_workshop.run("send(type='result')"))
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_the_label_is_the_process_id(any_workshop):

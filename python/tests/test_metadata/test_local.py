@@ -9,10 +9,12 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from hashlib import sha1
 from pathlib import Path
 
 import pytest
 
+from metaflow_core.datastore.pickles import dumps_native
 from metaflow_core.errors import RecordCorrupted, StoreUnavailable
 from metaflow_core.metadata import index
 from metaflow_core.metadata.local import LocalMetadata
@@ -77,6 +79,20 @@ def test_records_are_stock_metaflows(provider: LocalMetadata, root: Path) -> Non
     }
     text = (root / f"F/{run}/start/1/_meta/_self.json").read_text()
     assert text == json.dumps(found)
+
+
+def test_metaflows_own_artifact_gets_no_record_where_it_is_none(
+    provider: LocalMetadata, root: Path
+) -> None:
+    run = Pathspec("F", provider.new_run("F", ADA))
+    task = run.child("start").child(provider.new_task(run, "start", ADA))
+    none = sha1(dumps_native(None)).hexdigest()
+    artifacts = [ArtifactRecord("x", none), ArtifactRecord("_exception", none)]
+    provider.register_artifacts(task, 0, artifacts, ADA)
+    provider.register_artifacts(task, 1, [ArtifactRecord("_exception", "a" * 40)], ADA)
+
+    assert [record["name"] for record in provider.artifacts(task, 0)] == ["x"]
+    assert [record["name"] for record in provider.artifacts(task, 1)] == ["_exception"]
 
 
 def test_facts_and_artifacts_are_in_stock_metaflows_files(

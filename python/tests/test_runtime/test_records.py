@@ -59,6 +59,27 @@ def test_a_task_has_the_artifacts_that_stock_metaflow_writes(stage):
     assert played.value("end", "_transition") is None
 
 
+def test_tasks_of_one_step_that_end_differently_have_each_its_own_transition(stage):
+    flow = Flow.of(
+        "F",
+        Step("start", ("pick",), foreach="sides"),
+        Step("pick", ("left", "right"), condition="side", cases={"l": "left", "r": "right"}),
+        Step("left", ("meet",)),
+        Step("right", ("meet",)),
+        Step("meet", ("join",)),
+        Step("join", ("end",), is_join=True),
+        Step("end"),
+    )
+    functions = {
+        "start": lambda step: setattr(step, "sides", ["l", "r", "l"]),
+        "pick": lambda step: setattr(step, "side", step.input),
+    }
+    played = stage.play(flow, functions)
+
+    found = [played.value("pick", "_transition", n) for n in range(3)]
+    assert found == [(["left"], None), (["right"], None), (["left"], None)]
+
+
 def test_the_index_of_an_attempt_tells_what_each_artifact_is(stage):
     played = stage.play(LINEAR, {"start": lambda step: setattr(step, "x", 1.5)})
 

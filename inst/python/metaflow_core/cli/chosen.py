@@ -1,7 +1,4 @@
-"""Which command the arguments of R's `run()` choose.
-
-It imports nothing: `ahead` asks before the command line is loaded.
-"""
+"""Which command the arguments of R's `run()` choose."""
 
 from __future__ import annotations
 

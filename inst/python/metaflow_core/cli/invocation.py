@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from metaflow_core.compute.ahead import Ahead
+from metaflow_core.compute.fork import ZygoteProcess
 from metaflow_core.compute.inline import ServeAttempt
 from metaflow_core.compute.session import RSession
 from metaflow_core.model.flow import Flow
@@ -34,7 +34,7 @@ class Invocation:
         variable: What the user calls the flow in R.
         colour: Whether the console shows ANSI colours.
         serve_inline: Runs an attempt in the session; None if it cannot be asked.
-        ahead: What was started for a run already, or None.
+        ahead: The process that a run's tasks will be forked from, if R has started it, or None.
         run_flow: Carries out a run.
         spin: Tries a step in R, see `runtime.scene.spin_pathspec`, with its options.
         preflight: Looks through the functions of the steps; its warnings (see `cli.preflight`).
@@ -53,7 +53,7 @@ class Invocation:
     variable: str = "flow"
     colour: bool = False
     serve_inline: ServeAttempt | None = None
-    ahead: Ahead | None = None
+    ahead: ZygoteProcess | None = None
     run_flow: Callable[[RunRequest, Services], RunResult] = run_flow
     spin: Callable[..., None] = lambda given, **options: None
     preflight: Callable[[bool], Sequence[Mapping[str, Any]]] = lambda sends: ()

@@ -52,7 +52,7 @@ class Channel:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._listener: Listener | None = None
-        self._on_fault: Callable[[], None] = lambda: None
+        self._on_fault: Callable[[], None] = _do_nothing
         self._frames = FrameReader()
         self._pending: deque[memoryview] = deque()
         self.fault = ""
@@ -92,7 +92,8 @@ class Channel:
         self.close()
 
     def close(self) -> None:
-        """Close the core's ends."""
+        """Close the core's ends, and forget who was told."""
+        self._listener, self._on_fault = None, _do_nothing
         for fd in (self._in, self._out, *self._streams.values()):
             self._loop.forget(fd)
             os.close(fd)
@@ -123,6 +124,7 @@ class Channel:
             self._loop.forget(self._in)
 
     def _read_messages(self) -> bool:
+        """Hand over the messages that are there now; whether there may be more."""
         data = _read(self._out)
         if data is None:
             return False
@@ -140,19 +142,24 @@ class Channel:
             self._read_outputs()
         for message in messages:
             self._told.on_message(message)
-        return True
+        return len(data) == _READ_BYTES
 
     def _read_outputs(self) -> None:
         for stream in self._streams:
-            _read_all(partial(self._read_output, stream))
+            _read_all(self._read_output, stream)
 
     def _read_output(self, stream: Stream) -> bool:
+        """Hand over what was printed by now; whether there may be more."""
         data = _read(self._streams[stream])
         if data:
             self._told.on_output(stream, data)
         elif data == b"":
             self._loop.forget(self._streams[stream])
-        return bool(data)
+        return data is not None and len(data) == _READ_BYTES
+
+
+def _do_nothing() -> None:
+    """Nobody is to be told."""
 
 
 def _pipes(count: int) -> list[int]:
@@ -168,15 +175,18 @@ def _pipes(count: int) -> list[int]:
     return ends
 
 
-def _read_all(read: Callable[[], bool]) -> None:
+def _read_all(read: Callable[..., bool], *arguments: object) -> None:
     """Read what is in a pipe now; who goes on writing is not waited for."""
     for _ in range(_MOST_PIPE_BYTES // _READ_BYTES):
-        if not read():
+        if not read(*arguments):
             break
 
 
 def _read(fd: int) -> bytes | None:
-    """Bytes that are there now; b"" at the end; None if there is nothing yet."""
+    """Bytes that are there now; b"" at the end; None if there is nothing yet.
+
+    A pipe hands over all that it holds: fewer than were asked for are all that was there.
+    """
     try:
         return os.read(fd, _READ_BYTES)
     except BlockingIOError:

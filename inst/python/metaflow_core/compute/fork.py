@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from metaflow_core.compute.channel import Channel, WorkerEnds
 from metaflow_core.compute.launcher import Exit, Listener
 from metaflow_core.compute.loop import Loop
 from metaflow_core.compute.process import RCommand, exit_of
+from metaflow_core.compute.protocol import LENGTH_BYTES, frame
 from metaflow_core.errors import WorkerError
 
 _REQUEST = struct.Struct("q")
@@ -30,10 +32,13 @@ _MEMORY = {
 }
 """Settings of the zygote's memory, for its forks' sake: large pages, of which fewer have to be
 copied, and a first garbage collection, which touches all that is shared, only after as many new
-cells and bytes as a small task never needs."""
+cells and bytes as a small task never needs. `R/ahead.R` has the same."""
 
 _FORKED, _ENDED = ord("F"), ord("X")
-_LOAD, _READY = b"load", b"ready "
+_READY = b"ready "
+_PACKET_BYTES = 1 << 16
+"""How much of a message goes into one packet, of which the system limits the size."""
+
 _LOG = "zygote.log"
 """File for what it prints before it forks, in the folder for its temporary files."""
 
@@ -43,47 +48,109 @@ _STARTUP_S = 300.0
 """How long the zygote may take to load the flow's packages and values."""
 
 
+class _Child:
+    """A process that this one has started, in another way than by `subprocess`.
+
+    Args:
+        pid: Its process id.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def wait(self) -> int:
+        """Wait until it has ended; how it ended (see `subprocess.Popen`)."""
+        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+
 class ZygoteProcess:
-    """R, on its way to be what tasks are forked from: it starts at once, and loads the flow when
+    """R, on its way to be what tasks are forked from: it has been started, and loads the flow when
     it is told to.
 
     Args:
-        command: How R is started.
-        script: The R script that it runs.
-        payload: What it loads before the first fork.
-
-    Raises:
-        WorkerError: If it cannot be started.
+        process: The process, a child of this one and leader of its own group.
+        control: Our end of its control socket.
+        log: File that it prints to before it forks.
+        environment: In which environment variables the tasks' differ from those that it was started
+            with; None for one that they do not have.
     """
 
-    def __init__(self, command: RCommand, script: Path, payload: Path) -> None:
-        self._log = Path(command.temporary_dir) / _LOG
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes] | _Child,
+        control: socket.socket,
+        log: Path,
+        environment: Mapping[str, str | None],
+    ) -> None:
+        self._process, self.control, self._log = process, control, log
+        self._environment = environment
+
+    @classmethod
+    def start(cls, command: RCommand, script: Path) -> ZygoteProcess:
+        """Start it.
+
+        Args:
+            command: How R is started.
+            script: The R script that it runs.
+
+        Raises:
+            WorkerError: If it cannot be started.
+        """
+        log = Path(command.temporary_dir) / _LOG
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # What the user has set counts, and stays.
         memory = {name: value for name, value in _MEMORY.items() if name not in os.environ}
         try:
-            with theirs, self._log.open("wb") as output:
-                self._process = command.spawn(
+            with theirs, log.open("wb") as output:
+                process = command.spawn(
                     script,
-                    [theirs.fileno(), payload, *memory],
+                    [theirs.fileno()],
                     [theirs.fileno()],
                     (output.fileno(), output.fileno()),
                     memory,
                 )
         except (OSError, WorkerError):
-            self.control.close()
+            control.close()
             raise
+        return cls(process, control, log, dict.fromkeys(memory))
+
+    @classmethod
+    def adopt(
+        cls, pid: int, control_fd: int, log: str, environment: Mapping[str, str | None]
+    ) -> ZygoteProcess:
+        """Take over the one that the R session of this process has started.
+
+        Args:
+            pid: Its process id.
+            control_fd: The descriptor of our end of its control socket, which stays the session's.
+            log: File that it prints to.
+            environment: See the class.
+        """
+        return cls(_Child(pid), socket.socket(fileno=os.dup(control_fd)), Path(log), environment)
 
     @property
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
 
-    def load(self) -> None:
-        """Let it load the flow, whose payload is there now."""
+    def load(self, command: RCommand, payload: Path) -> None:
+        """Let it load the flow, as *command* would have started it.
+
+        Args:
+            command: How R is started.
+            payload: What it loads before the first fork.
+        """
+        environment = {**self._environment, **command.environment}
+        message = frame({"type": "load", "payload": str(payload), "environment": environment})
+        packets = [message[:LENGTH_BYTES]]
+        for begin in range(LENGTH_BYTES, len(message), _PACKET_BYTES):
+            packets.append(message[begin : begin + _PACKET_BYTES])
         # If it has ended, that is seen where its answer is read.
         with contextlib.suppress(OSError):
-            self.control.send(_LOAD)
+            for packet in packets:
+                self.control.send(packet)
 
     def end(self) -> None:
         """End it and its group, and wait until it has ended."""
@@ -108,7 +175,7 @@ class Zygote:
 
     Args:
         loop: Where its answers are waited for.
-        process: R, which loads the flow from now on.
+        process: R, which has been told to load the flow.
         on_loaded: Called once it can fork, or is known to be unable to; gets what it has printed.
     """
 
@@ -129,7 +196,6 @@ class Zygote:
         self.problem = ""
         #: What would make a forked task behave otherwise than a fresh process, once it is known.
         self.hazards = ""
-        process.load()
         for end in (self._control, self._requests_out):
             end.setblocking(False)
         loop.on_readable(self._control.fileno(), self._read_ready)
@@ -303,7 +369,8 @@ class ForkedWorker:
         """It has ended."""
         self._is_ended = True
         self._channel.end()
-        self._listener.on_exit(replace(how, fault=self._channel.fault or how.fault))
+        fault = self._channel.fault
+        self._listener.on_exit(replace(how, fault=fault) if fault else how)
 
     def _signal(self, number: int) -> None:
         if self._pid is None:

@@ -23,6 +23,8 @@ at all, `"inline"`, in the session that asked for the run."""
 
 ISOLATIONS: tuple[str, ...] = get_args(Isolation)
 
+ZYGOTE_SCRIPT = "zygote.R"
+
 CAN_FORK = sys.platform == "linux"
 """Whether `"auto"` forks here. macOS can fork, but its own libraries do not survive it."""
 
@@ -56,10 +58,11 @@ class LocalLauncher:
         self._loop, self._isolation, self._say = loop, isolation, say
         self._process = ProcessLauncher(loop, command, scripts / "worker.R")
         self._fork = ForkLauncher(
-            loop, lambda: Zygote(loop, self._take_zygote(), on_loaded=self._loaded)
+            loop, lambda: Zygote(loop, self._load_zygote(), on_loaded=self._loaded)
         )
         self._ahead = ahead
-        self._start_zygote = partial(ZygoteProcess, command, scripts / "zygote.R", payload)
+        self._start_zygote = partial(ZygoteProcess.start, command, scripts / ZYGOTE_SCRIPT)
+        self._load_flow = partial(ZygoteProcess.load, command=command, payload=payload)
         self._inline = InlineLauncher(loop, serve_inline) if serve_inline else None
         self._auto: ProcessLauncher | ForkLauncher | None = None if CAN_FORK else self._process
         #: Workers that start when the zygote has loaded the flow.
@@ -100,10 +103,12 @@ class LocalLauncher:
             if launcher is not None:
                 launcher.close()
 
-    def _take_zygote(self) -> ZygoteProcess:
-        """The one that was started ahead, or once it is used up, another."""
+    def _load_zygote(self) -> ZygoteProcess:
+        """The one that was started ahead, or once it is used up, another; it loads the flow."""
         ahead, self._ahead = self._ahead, None
-        return ahead or self._start_zygote()
+        zygote = ahead or self._start_zygote()
+        self._load_flow(zygote)
+        return zygote
 
     def _needs_zygote(self, way: str) -> bool:
         return way == "fork" or (way == "auto" and self._auto is not self._process)

@@ -37,6 +37,8 @@ class Loop:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        #: Whom to call for each file.
+        self._files: dict[int, Callback] = {}
         #: When each timer is due and its number, a heap; one without a callback was cancelled.
         self._due: list[tuple[float, int]] = []
         self._callbacks: dict[int, Callback] = {}
@@ -48,15 +50,15 @@ class Loop:
 
     def on_readable(self, fd: int, callback: Callback) -> None:
         """Call *callback* whenever *fd* can be read."""
-        self._selector.register(fd, selectors.EVENT_READ, callback)
+        self._wait_for(fd, selectors.EVENT_READ, callback)
 
     def on_writable(self, fd: int, callback: Callback) -> None:
         """Call *callback* whenever *fd* can be written."""
-        self._selector.register(fd, selectors.EVENT_WRITE, callback)
+        self._wait_for(fd, selectors.EVENT_WRITE, callback)
 
     def forget(self, fd: int) -> None:
         """Do not call back for *fd* any more."""
-        if fd in self._selector.get_map():
+        if self._files.pop(fd, None) is not None:
             self._selector.unregister(fd)
 
     def call_later(self, delay_s: float, callback: Callback) -> Callback:
@@ -84,13 +86,15 @@ class Loop:
         for key, _ in self._selector.select(self._wait_s()):
             # A callback may have closed a file that is later in this list, and its number may be
             # another file's by now.
-            if self._selector.get_map().get(key.fd) is key:
-                key.data()
+            callback = self._files.get(key.fd)
+            if callback is not None and callback is key.data:
+                callback()
         self._fire_timers()
 
     def close(self) -> None:
         """Forget everything; what is done aside is waited for."""
         self._selector.close()
+        self._files.clear()
         if self._aside is not None:
             self._aside.close()
         self._due.clear()
@@ -147,6 +151,10 @@ class Loop:
         if self._signals is not None:
             self._signals.add(signal.SIGINT)
         return self._signals is not None
+
+    def _wait_for(self, fd: int, event: int, callback: Callback) -> None:
+        self._selector.register(fd, event, callback)
+        self._files[fd] = callback
 
     def _wait_s(self) -> float | None:
         self._drop_cancelled()

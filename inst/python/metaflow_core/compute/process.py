@@ -42,6 +42,11 @@ class RCommand:
     working_dir: str
     temporary_dir: str
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables by which R is told of libraries and folder."""
+        return {"R_LIBS": os.pathsep.join(self.libraries), "TMPDIR": self.temporary_dir}
+
     def spawn(
         self,
         script: Path,
@@ -71,12 +76,7 @@ class RCommand:
                 stderr=output[1],
                 pass_fds=tuple(pass_fds),
                 cwd=self.working_dir,
-                env={
-                    **os.environ,
-                    "R_LIBS": os.pathsep.join(self.libraries),
-                    "TMPDIR": self.temporary_dir,
-                    **(environment or {}),
-                },
+                env={**os.environ, **self.environment, **(environment or {})},
                 # Its own group: Ctrl-C reaches the run, which decides what to end, and a stop
                 # reaches the worker's children, too.
                 start_new_session=True,

@@ -79,6 +79,9 @@ INLINE_LIMIT_BYTES = 65536
 """Largest artifact that travels inside of a message."""
 
 _LENGTH = struct.Struct(">i")
+LENGTH_BYTES = _LENGTH.size
+"""A frame begins with as many bytes, which say how many follow."""
+
 _HEAD_BYTES = _LENGTH.size + len(wire.MAGIC[0])
 
 

@@ -37,7 +37,7 @@ from metaflow_core.errors import (
     StoreError,
     TaskNotFound,
 )
-from metaflow_core.files import Buffer, telling
+from metaflow_core.files import Buffer, json_bytes, telling
 
 MAX_ATTEMPTS = 6
 """How many attempts stock Metaflow looks for."""
@@ -49,7 +49,7 @@ NATIVE, R_SERIALIZE, PICKLE = "native", "r-serialize-3", "pickle"
 """How an artifact of ours is encoded, in its info."""
 
 Kind = Literal["native", "r", "python"]
-Info = dict[str, Any]
+Info = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,9 +293,15 @@ class AttemptWriter:
         return self._save(name, [data], type_name, PICKLE)
 
     def refer(self, name: str, key: str, info: Mapping[str, Any]) -> str:
-        """Make an artifact of a blob that is stored, such as another task's; its key."""
+        """Make an artifact of a blob that is stored, such as another task's; its key.
+
+        Args:
+            name: Artifact name.
+            key: Key of the blob.
+            info: What is known about it; tasks share it, and nobody changes it any more.
+        """
         self._objects[name] = key
-        self._info[name] = dict(info)
+        self._info[name] = info
         return key
 
     def take_over(self, origin: Artifacts) -> None:
@@ -325,10 +331,10 @@ class AttemptWriter:
             "objects": self._objects,
             "info": self._info,
         }
-        # Who makes data.json may make DONE.lock: the two are always of one writer.
+        # Only who makes data.json makes DONE.lock: the two are always of one writer.
         if not self._holds_data:
             self._holds_data = self._save_json("data.json", record, overwrite=False)
-        return self._holds_data and self._save_json("DONE.lock", "", overwrite=False)
+        return self._holds_data and self._save_json("DONE.lock", "")
 
     def save_runtime(
         self, return_code: int, killed: bool, success: bool, **used: float | None
@@ -350,8 +356,7 @@ class AttemptWriter:
         return self.refer(name, key, _info(sum(map(len, parts)), type_name, encoding))
 
     def _save_json(self, what: str, record: Any, *, overwrite: bool = True) -> bool:
-        data = json.dumps(record).encode()
-        return self._storage.save(self.path.key(what), [data], overwrite=overwrite)
+        return self._storage.save(self.path.key(what), [json_bytes(record)], overwrite=overwrite)
 
 
 class AttemptReader:
@@ -528,10 +533,14 @@ def _damaged(storage: Storage, key: str, reason: str) -> RecordCorrupted:
     )
 
 
+_ENCODING = f"pickle-v{pickles.PROTOCOL}"
+_MARKS = {kind: {"source": SOURCE, "encoding": kind} for kind in (NATIVE, R_SERIALIZE, PICKLE)}
+
+
 def _info(size_bytes: int, type_name: str, encoding: str) -> Info:
     return {
         "size": size_bytes,
         "type": type_name,
-        "encoding": f"pickle-v{pickles.PROTOCOL}",
-        "serializer_info": {"source": SOURCE, "encoding": encoding},
+        "encoding": _ENCODING,
+        "serializer_info": _MARKS[encoding],
     }

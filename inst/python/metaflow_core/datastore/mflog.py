@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import uuid4
 
 RUNTIME, TASK, LOAD = "runtime", "task", "load"
@@ -78,9 +79,13 @@ def _within_second(
     source: str, second: int, microseconds: range, lines: Sequence[bytes]
 ) -> list[bytes]:
     # A time and an id for each line would cost more than all else that is done with it.
-    stamp = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
-    head = f"[MFLOG|0|{stamp}.%06dZ|{source}|{str(uuid4())[:-6]}%06d]%b\n".encode()
+    head = f"[MFLOG|0|{_stamp(second)}.%06dZ|{source}|{str(uuid4())[:-6]}%06d]%b\n".encode()
     return [head % (us, us, line) for us, line in zip(microseconds, lines, strict=True)]
+
+
+@lru_cache(maxsize=1)
+def _stamp(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def parse_lines(data: bytes) -> Iterator[LogLine]:

@@ -17,7 +17,7 @@ import re
 import struct
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -126,15 +126,15 @@ def dumps_foreach_stack(frames: Sequence[ForeachFrame]) -> bytes:
     """
     if not frames:
         return dumps_native([])
-    items = [
-        _global("__main__", "ForeachFrame")
-        + b"("
-        + b"".join(map(_atom, astuple(frame)))
-        + b"t\x94\x81\x94"
-        for frame in frames
-    ]
+    items = [_foreach_frame(frame) for frame in frames]
     body = items[0] + b"a" if len(items) == 1 else b"(" + b"".join(items) + b"e"
     return _framed(b"]\x94" + body + b".")
+
+
+def _foreach_frame(frame: ForeachFrame) -> bytes:
+    fields = frame.step, frame.var, frame.num_splits, frame.index, frame.value
+    arguments = b"".join([_atom(field) for field in fields])
+    return _global("__main__", "ForeachFrame") + b"(" + arguments + b"t\x94\x81\x94"
 
 
 def dumps_exception(type_name: str, message: str, stacktrace: str | None = None) -> bytes:

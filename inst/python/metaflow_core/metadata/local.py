@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaflow_core.errors import RecordCorrupted, RunNotFound, StoreUnavailable
-from metaflow_core.files import PUBLIC, FileTree, locked
+from metaflow_core.files import PUBLIC, FileTree, json_bytes, locked
 from metaflow_core.metadata import tags as tagging
 from metaflow_core.metadata.provider import (
     ArtifactRecord,
@@ -47,6 +49,7 @@ _PRIVATE_THAT_ARE_READ = {
 }
 """Metaflow's own artifacts that its client asks for; all are in data.json."""
 
+_KEY_OF_NONE = sha1(pickle.dumps(None, 4)).hexdigest()
 _TAG_ATTEMPTS = 20
 _ALL = RunFilter()
 
@@ -140,11 +143,15 @@ class LocalMetadata:
     ) -> None:
         """See `MetadataProvider.register_artifacts`.
 
-        Of Metaflow's own artifacts those that nobody reads here get no file.
+        Of Metaflow's own artifacts those that nobody reads here get no file, nor those that are
+        None: it is what clients take one for that is not there.
         """
         common, folder = _common(identity), str(task)
         for artifact in artifacts:
-            if artifact.name.startswith("_") and artifact.name not in _PRIVATE_THAT_ARE_READ:
+            is_private = artifact.name.startswith("_")
+            if is_private and (
+                artifact.key == _KEY_OF_NONE or artifact.name not in _PRIVATE_THAT_ARE_READ
+            ):
                 continue
             record = {
                 "run_number": task.run,
@@ -314,7 +321,7 @@ class LocalMetadata:
         return max(tasks, default=0)
 
     def _write(self, key: str, record: Mapping[str, Any]) -> None:
-        self._files.write(key, [json.dumps(record).encode()])
+        self._files.write(key, [json_bytes(record)])
 
     def _read(self, key: str) -> dict[str, Any] | None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from metaflow_core.model.pathspec import Pathspec
 
@@ -24,8 +24,7 @@ class Identity:
     system_tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MetaDatum:
+class MetaDatum(NamedTuple):
     """One fact about a task.
 
     Args:
@@ -41,8 +40,7 @@ class MetaDatum:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactRecord:
+class ArtifactRecord(NamedTuple):
     """An artifact as registered.
 
     Args:

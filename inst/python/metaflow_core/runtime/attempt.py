@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +12,12 @@ from typing import Any, TypeVar
 
 from metaflow_core.compute.launcher import Exit, Launcher, Stream, Worker
 from metaflow_core.compute.loop import Loop
-from metaflow_core.datastore import mflog, pickles
+from metaflow_core.datastore import mflog
 from metaflow_core.datastore.attempts import AttemptWriter
 from metaflow_core.errors import MetaflowError, StoreError, WorkerError
 from metaflow_core.files import telling
 from metaflow_core.metadata.provider import MetaDatum
-from metaflow_core.model.task import Failure, ForeachFrame, Outcome
+from metaflow_core.model.task import Failure, Outcome
 from metaflow_core.runtime.briefing import Briefing
 from metaflow_core.runtime.closing import close_attempt, of_attempt
 from metaflow_core.runtime.context import RunContext
@@ -26,7 +27,6 @@ from metaflow_core.runtime.logs import TaskLog
 from metaflow_core.runtime.tasks import (
     FOREACH_ITEMS,
     FRAMES,
-    RUN_ARTIFACTS,
     FinishedTask,
     Place,
     Stored,
@@ -58,10 +58,12 @@ class Attempt:
         self.place, self.number = place, number
         self._policy = run.policies[place.step.name]
         self._run, self._on_end = run, on_end
-        self._pathspec = run.pathspec.child(place.key.step).child(place.task_id)
-        self._writer = self._new_writer()
         self._spool = run.spool_root / f"{place.task_id}-{number}"
         self._briefing = Briefing(run, place, number, self._spool)
+        self._pathspec = self._briefing.pathspec
+        #: ``run/step/task``, as the console shows it.
+        self.short = "/".join(self._pathspec.parts[1:])
+        self._writer = self._new_writer()
         self._log = TaskLog(run.console, self._writer, self.short)
         self._loop: Loop | None = None
         self._worker: Worker | None = None
@@ -70,11 +72,6 @@ class Attempt:
         self._stopped: Failure | None = None
         self._cancel_timeout: Callable[[], object] = lambda: None
         self._started_at = time.time()
-
-    @property
-    def short(self) -> str:
-        """``run/step/task``, as the console shows it."""
-        return "/".join(self._pathspec.parts[1:])
 
     # Its life
 
@@ -202,8 +199,10 @@ class Attempt:
                     peak_memory_bytes=self._peak_memory_bytes(how),
                     duration_s=round(time.time() - self._started_at, 6),
                 )
-        if self._spool.exists():
+        if os.access(self._spool, os.F_OK):
             shutil.rmtree(self._spool, ignore_errors=True)
+        # It knows its listener: without it, both go at once and not with the garbage.
+        self._worker = None
         self._on_end(self, ended)
 
     # What is kept
@@ -226,13 +225,15 @@ class Attempt:
         if self._policy.catch_var is not None:
             # As in stock Metaflow: it tells those that failed from those that did not.
             self._writer.save_native(self._policy.catch_var, None)
-        self._write_framework(ok=True, success=True, outcome=decided, values=values)
+        self._run.framework.save(
+            self._writer, self.place, ok=True, success=True, outcome=decided, values=values
+        )
         self._write_items(outcome.get("items"))
         return self._finished(decided, values)
 
     def _finished(self, outcome: Outcome, values: list[str]) -> FinishedTask:
         place = self.place
-        stored = Stored(dict(self._writer.objects), dict(self._writer.info))
+        stored = Stored(self._writer.objects, self._writer.info)
         kept = handed_on(stored, self._run.parameters.stored)
         return FinishedTask(place.key, place.task_id, place.levels, kept, outcome, values)
 
@@ -251,7 +252,11 @@ class Attempt:
         if kept is not None:
             with contextlib.suppress(MetaflowError, OSError):
                 self._write_artifact({**kept, "name": FRAMES})
-        self._write_framework(ok=ok, success=False, failure=failure)
+        self._write_failed(failure, ok=ok)
+
+    def _write_failed(self, failure: Failure, *, ok: bool) -> None:
+        framework = self._run.framework
+        framework.save(self._writer, self.place, ok=ok, success=False, failure=failure)
 
     def record_caught(self, failure: Failure) -> FinishedTask:
         """Store *failure* as the result of the task, as this attempt.
@@ -280,7 +285,7 @@ class Attempt:
         var = self._policy.catch_var
         if var is not None:
             self._writer.save_r(var, condition_bytes(failure), failure.kind)
-        self._write_framework(ok=True, success=False, failure=failure)
+        self._write_failed(failure, ok=True)
         return self._finished(Outcome(), [])
 
     def _save(self, write: Callable[[], _Written], *, ok: bool = True) -> _Written:
@@ -343,54 +348,6 @@ class Attempt:
         cut = SerializedItems(sizes if isinstance(sizes, list) else [sizes], data)
         self._writer.save_pickle(FOREACH_ITEMS, cut.dumps(), "<class 'tuple'>")
 
-    def _write_framework(
-        self,
-        *,
-        ok: bool,
-        success: bool,
-        outcome: Outcome | None = None,
-        values: list[str] | None = None,
-        failure: Failure | None = None,
-    ) -> None:
-        """The artifacts that stock Metaflow's client and runtime read."""
-        step, writer = self.place.step, self._writer
-        following = (outcome.chosen,) if outcome and outcome.chosen else step.next_steps
-        transition = (list(following), step.foreach) if ok and following else None
-        for name in RUN_ARTIFACTS:
-            if name not in writer.objects and name in self._run.parameters.stored.objects:
-                stored = self._run.parameters.stored
-                writer.refer(name, stored.objects[name], stored.info.get(name, {}))
-        writer.save_native("_transition", transition)
-        writer.save_native("_task_ok", ok)
-        writer.save_native("_success", success)
-        save_foreach_stack(writer, self.place.frames)
-        writer.save_native("_iteration_stack", [])
-        writer.save_native("_foreach_var", step.foreach)
-        writer.save_native("_foreach_num_splits", outcome.num_splits if outcome else None)
-        if step.is_foreach and values is not None:
-            writer.save_native("_foreach_values", values)
-        writer.save_native("_current_step", step.name)
-        self._write_exception(failure)
-
-    def _write_exception(self, failure: Failure | None) -> None:
-        if failure is None:
-            self._writer.save_native("_exception", None)
-            return
-        kind = failure.classes[0] if failure.classes else failure.kind
-        exception = pickles.dumps_exception(kind, failure.message, trace(failure))
-        self._writer.save_pickle("_exception", exception, "MetaflowExceptionWrapper")
-        self._writer.save_native(
-            "_failure",
-            {
-                "kind": failure.kind,
-                "message": failure.message,
-                "call": failure.call,
-                "classes": list(failure.classes),
-                "frames": [dict(frame) for frame in failure.frames],
-            },
-        )
-        self._writer.save_r("_condition", condition_bytes(failure), "condition")
-
     def _register(self, data: list[MetaDatum]) -> None:
         run = self._run
         facts = of_attempt(self.number, data)
@@ -411,13 +368,9 @@ class Attempt:
         return data
 
     def _new_writer(self) -> AttemptWriter:
-        run, step, task = self._pathspec.parts[1:]
-        return self._run.store.writer(run, step, task, self.number)
-
-
-def save_foreach_stack(writer: AttemptWriter, frames: Sequence[ForeachFrame]) -> None:
-    """Store a task's foreach stack as stock Metaflow has it."""
-    writer.save_pickle("_foreach_stack", pickles.dumps_foreach_stack(frames), "<class 'list'>")
+        place = self.place
+        run_id = self._run.pathspec.run or ""
+        return self._run.store.writer(run_id, place.key.step, place.task_id, self.number)
 
 
 def _return_code(how: Exit) -> int:

@@ -38,7 +38,8 @@ class Briefing:
 
     def __init__(self, run: RunContext, place: Place, number: int, spool: Path) -> None:
         self._run, self._place, self._number, self._spool = run, place, number, spool
-        self._pathspec = run.pathspec.child(place.key.step).child(place.task_id)
+        #: The task's pathspec.
+        self.pathspec = run.pathspec.child(place.key.step).child(place.task_id)
         self.start = inherited(place, run.parameters.stored)
 
     def message(self) -> dict[str, Any]:
@@ -63,7 +64,7 @@ class Briefing:
                 **run.current,
                 "step_name": step.name,
                 "task_id": place.task_id,
-                "pathspec": str(self._pathspec),
+                "pathspec": str(self.pathspec),
                 "retry_count": self._number,
             },
             "parameters": list(run.flow.parameters),
@@ -115,7 +116,7 @@ class Briefing:
 
     def _get_item(self, level: Level) -> dict[str, Any]:
         frame, items = level.frame, self._run.items
-        item = items.item(level.source, frame.var, frame.index, str(self._pathspec))
+        item = items.item(level.source, frame.var, frame.index, str(self.pathspec))
         answer = {"found": True, "name": frame.var, "is_item": True}
         if not isinstance(item, memoryview):
             return {**answer, "kind": "native", "value": item}
@@ -146,7 +147,7 @@ class Briefing:
     def _get_from(self, stored: Stored, name: str) -> dict[str, Any]:
         if name not in stored.objects:
             return {"found": False, "name": name}
-        encoded = stored.encoded(name, self._run.store, str(self._pathspec))
+        encoded = stored.encoded(name, self._run.store, str(self.pathspec))
         answer = encode_for_r(encoded, self._run.unpacked, INLINE_LIMIT_BYTES)
         return {"found": True, "name": name, **answer}
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from metaflow_core.compute.loop import Loop
 
@@ -121,5 +122,11 @@ class Console:
 
 
 def _now() -> str:
-    now = time.time()
-    return f"{datetime.fromtimestamp(now):%Y-%m-%d %H:%M:%S}.{int(now * 1000) % 1000:03d}"
+    second, ms = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_stamp(second)}.{ms:03d}"
+
+
+@lru_cache(maxsize=1)
+def _stamp(second: int) -> str:
+    """Hundreds of lines have the same one."""
+    return f"{datetime.fromtimestamp(second):%Y-%m-%d %H:%M:%S}"

@@ -16,6 +16,7 @@ from metaflow_core.metadata.provider import Identity, MetadataProvider
 from metaflow_core.model.flow import Flow
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.runtime.console import Console
+from metaflow_core.runtime.framework import FrameworkArtifacts
 from metaflow_core.runtime.items import ForeachItems
 from metaflow_core.runtime.tasks import FinishedTask
 
@@ -61,6 +62,11 @@ class RunContext:
     foreach_value_chars: int = 30
     keep_frames: bool = True
     out_of_memory_kills: OutOfMemoryKills = field(default_factory=OutOfMemoryKills)
+
+    @cached_property
+    def framework(self) -> FrameworkArtifacts:
+        """Stores Metaflow's own artifacts of each task."""
+        return FrameworkArtifacts(self.parameters.stored)
 
     @cached_property
     def items(self) -> ForeachItems:

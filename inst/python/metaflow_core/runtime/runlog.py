@@ -89,7 +89,7 @@ class RunLog:
             case FinishRun():
                 level: Level = "info" if event.status == "successful" else "warning"
                 self.say(level, f"the run has ended: {event.status}")
-            case _:
+            case _ if self._least == 0:
                 task = getattr(event, "task", None)
                 attempt = getattr(event, "attempt", None)
                 what = f" {task}" if task is not None else ""

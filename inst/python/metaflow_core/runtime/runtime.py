@@ -131,7 +131,7 @@ class Runtime:
             event = self._events.popleft()
             for action in self._scheduler.handle(event):
                 self._carry_out(action)
-            if isinstance(event, AttemptSucceeded | TaskCloned):
+            if isinstance(event, (AttemptSucceeded, TaskCloned)):
                 self._progress.watch(event.outcome.num_splits)
 
     def _carry_out(self, action: Action) -> None:

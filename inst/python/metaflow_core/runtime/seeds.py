@@ -10,6 +10,8 @@ from metaflow_core.model.task import TaskKey
 
 _STATE_BYTES = 624 * 4
 _SEED_LIMIT = 2**31 - 1
+_generator = random.Random()
+"""Seeded anew for each stream: to make one takes as long as the stream itself."""
 
 
 def new_seed() -> int:
@@ -25,4 +27,5 @@ def stream(seed: int, task: TaskKey) -> bytes:
     """
     place = ",".join(map(str, task.indexes))
     digest = hashlib.sha512(f"{seed}/{task.step}/{place}".encode()).digest()
-    return random.Random(digest).randbytes(_STATE_BYTES)
+    _generator.seed(digest)
+    return _generator.randbytes(_STATE_BYTES)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from metaflow_core import __version__, config
-from metaflow_core.compute.ahead import PAYLOAD, Ahead, make_run_folder
+from metaflow_core.compute.fork import ZygoteProcess
 from metaflow_core.compute.inline import Hear, Say, ServeAttempt
 from metaflow_core.compute.launcher import Launcher
 from metaflow_core.compute.local import LocalLauncher
@@ -23,7 +24,7 @@ from metaflow_core.decorators.base import TaskPolicy
 from metaflow_core.decorators.project import project_of
 from metaflow_core.decorators.registry import check_decorators, policy_of
 from metaflow_core.errors import InvalidFlow
-from metaflow_core.files import telling
+from metaflow_core.files import make_temporary_folder, telling
 from metaflow_core.metadata.provider import (
     Identity,
     MetadataProvider,
@@ -35,10 +36,10 @@ from metaflow_core.model.graph import check_graph, graph_info
 from metaflow_core.model.pathspec import Pathspec
 from metaflow_core.model.task import Failure, TaskKey
 from metaflow_core.runtime import seeds
-from metaflow_core.runtime.attempt import save_foreach_stack
 from metaflow_core.runtime.closing import close_attempt, of_attempt
 from metaflow_core.runtime.console import BatchedEmit, Console
 from metaflow_core.runtime.context import RunContext
+from metaflow_core.runtime.framework import save_foreach_stack
 from metaflow_core.runtime.report import FailedTask, RunResult
 from metaflow_core.runtime.resume import ORIGIN_RUN_ID, RESUME_STEP, OriginRun
 from metaflow_core.runtime.runtime import Runtime
@@ -85,7 +86,8 @@ class RunRequest:
         origin: The run to resume, or None.
         from_step: Step to resume from, or None for what failed.
         serve_inline: Runs an attempt in the session; None if it cannot be asked.
-        ahead: What was started for it already, or None; ended by who started it.
+        ahead: The process that its tasks will be forked from, if R has started it already, or None;
+            ended by who handed it over.
     """
 
     flow: Flow
@@ -96,7 +98,7 @@ class RunRequest:
     origin: OriginRun | None = None
     from_step: str | None = None
     serve_inline: ServeAttempt | None = None
-    ahead: Ahead | None = None
+    ahead: ZygoteProcess | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,10 @@ class Services:
     store: FlowDatastore
     metadata: MetadataProvider
     console: Console
+
+
+_PAYLOAD = "payload"
+"""File in a run's own folder: what workers need of the flow, R's own business."""
 
 
 def check_flow(flow: Flow) -> None:
@@ -145,11 +151,11 @@ def local_launcher(loop: Loop, request: RunRequest, console: Console, temporary:
         loop,
         command=session.command(temporary),
         scripts=Path(session.scripts),
-        payload=temporary / PAYLOAD,
+        payload=temporary / _PAYLOAD,
         isolation=request.options.isolation,
         say=console.line,
         serve_inline=request.serve_inline,
-        ahead=request.ahead.zygote if request.ahead else None,
+        ahead=request.ahead,
     )
 
 
@@ -181,7 +187,7 @@ def run_flow(
     policies = {step.name: policy_of(step) for step in flow.steps.values()}
     limits = _limits(request.options)
     scheduler = Scheduler(flow, _step_policies(policies), limits, origin_tasks)
-    temporary = request.ahead.folder if request.ahead else make_run_folder()
+    temporary = _make_run_folder()
     loop = make_loop()
     emit = BatchedEmit(services.console.emit, loop)
     # What shows colours also knows how to erase a line.
@@ -191,8 +197,8 @@ def run_flow(
     request = _flushing(request, emit)
     launcher = make_launcher(loop, request, services.console, temporary)
     try:
-        with telling("write", temporary / PAYLOAD):
-            (temporary / PAYLOAD).write_bytes(request.payload)
+        with telling("write", temporary / _PAYLOAD):
+            (temporary / _PAYLOAD).write_bytes(request.payload)
         # R starts while the run is registered.
         launcher.prepare()
         with services.store.writing():
@@ -205,6 +211,15 @@ def run_flow(
         emit.flush()
         loop.close()
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_run_folder() -> Path:
+    """A new folder for the temporary files of a run.
+
+    Raises:
+        StoreUnavailable: If it cannot be made.
+    """
+    return make_temporary_folder(config.get("METAFLOW_TEMPDIR") or tempfile.gettempdir())
 
 
 def _flushing(request: RunRequest, emit: BatchedEmit) -> RunRequest:
@@ -243,7 +258,7 @@ def _register(
         metadata=services.metadata,
         identity=identity,
         console=services.console,
-        payload_path=temporary / PAYLOAD,
+        payload_path=temporary / _PAYLOAD,
         spool_root=temporary,
         seed=seed,
         parameters=_store_parameters(request, services, run, identity, seed),

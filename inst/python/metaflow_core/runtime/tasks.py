@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ FRAMES = "_frames"
 RUN_ARTIFACTS = (FLOW_NAME, "_graph_info", "_configs_processed")
 """Artifacts of ``_parameters`` that every task repeats."""
 
-TASK_ARTIFACTS = (
+TASK_ARTIFACTS: Set[str] = {
     "_transition",
     "_task_ok",
     "_success",
@@ -40,7 +40,7 @@ TASK_ARTIFACTS = (
     FRAMES,
     "_r_flow",
     "_r_seed",
-)
+}
 """Artifacts that say something about one task, and that the next one does not inherit."""
 
 
@@ -60,7 +60,7 @@ class Stored:
         """An artifact, of which nothing has been read yet."""
         return Encoded(name, self.objects[name], self.info.get(name, {}), store.blobs, task)
 
-    def without(self, names: Sequence[str]) -> Stored:
+    def without(self, names: Collection[str]) -> Stored:
         """The same without some names."""
         kept = {name: key for name, key in self.objects.items() if name not in names}
         return Stored(kept, {name: self.info[name] for name in kept if name in self.info})
@@ -176,9 +176,8 @@ def handed_on(stored: Stored, parameters: Stored) -> Stored:
     A run remembers thousands of them: what they say about themselves, and what all of them repeat,
     is left out.
     """
-    told = [name for name in TASK_ARTIFACTS if name != FOREACH_ITEMS]
     repeated = [name for name in RUN_ARTIFACTS if _is_of_run(name, stored, parameters)]
-    return stored.without([*told, *repeated])
+    return stored.without((TASK_ARTIFACTS - {FOREACH_ITEMS}) | set(repeated))
 
 
 def inherited(place: Place, parameters: Stored) -> Stored:

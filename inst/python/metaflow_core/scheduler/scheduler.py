@@ -31,6 +31,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar, get_args
 
 from metaflow_core.errors import MetaflowError
@@ -85,6 +86,10 @@ class Transition:
         return f"{self.event} (attempt {self.attempt}): {self.start or '-'} -> {self.finish}"
 
 
+_transition = lru_cache(maxsize=64)(Transition)
+"""One value for all tasks that went the same way: a run remembers thousands of stories."""
+
+
 class InvalidTransition(MetaflowError):
     """The runtime reported what cannot have happened; a fault in the runtime, not in the flow.
 
@@ -133,6 +138,8 @@ class _Gathering:
     def parents(self) -> tuple[TaskKey, ...]:
         return tuple(key for key in self.inputs if key is not None)
 
+
+_LAST = TaskKey(END)
 
 _ACTIVE: tuple[TaskState, ...] = (
     "ready",
@@ -195,7 +202,7 @@ class Scheduler:
         Raises:
             InvalidTransition: If the event cannot happen in the present state.
         """
-        if isinstance(event, RunStarted | Interrupted):
+        if isinstance(event, (RunStarted, Interrupted)):
             actions = self._handle_run(event)
         else:
             actions = self._handle_task(event)
@@ -253,7 +260,7 @@ class Scheduler:
     def upcoming(self) -> int:
         """How many attempts will start as soon as some of those that run have ended well."""
         running = self._by_state["running"]
-        if self._phase != "running" or not running or TaskKey(END) in running:
+        if self._phase != "running" or not running or _LAST in running:
             return 0
         return min(max(len(self._by_state["ready"]), 1), self._limits.max_workers)
 
@@ -462,7 +469,7 @@ class Scheduler:
     def _move(self, task: _Task, state: TaskState, cause: TaskEvent | str) -> None:
         """Put a task into a state; the only place where this happens."""
         event = cause if isinstance(cause, str) else type(cause).__name__
-        task.story.append(Transition(event, task.attempt, task.state, state))
+        task.story.append(_transition(event, task.attempt, task.state, state))
         counts = self._step_counts[task.key.step]
         if task.state is not None:
             del self._by_state[task.state][task.key]
@@ -516,7 +523,7 @@ class Scheduler:
         self._cpus_used -= task.policy.cpu
 
     def _finish(self) -> FinishRun:
-        if TaskKey(END) in self._by_state["done"]:
+        if _LAST in self._by_state["done"]:
             return FinishRun("successful")
         return FinishRun(self._stopped_as, tuple(self._failures), self._never_ran())
 
