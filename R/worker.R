@@ -72,7 +72,7 @@ set_random_stream <- function(seed) {
 
 task_self <- function(task, channel) {
   new_self(
-    fetch = artifact_fetcher(channel, task$frames),
+    fetch = artifact_fetcher(channel, task$frames, task[["item"]]),
     artifacts = as.character(unlist(task$artifacts)),
     parameters = as.character(unlist(task$parameters)),
     frames = task$frames,
@@ -94,11 +94,16 @@ task_inputs <- function(task, channel) {
   )
 }
 
-# Asks the core for an artifact, or for the item of a foreach; see `new_self()`.
-artifact_fetcher <- function(channel, frames = list()) {
+# Asks the core for an artifact, or for the item of a foreach; see `new_self()`. That of the
+# innermost foreach may have come with the task, as `item`.
+artifact_fetcher <- function(channel, frames = list(), item = NULL) {
   function(from, index, name) {
-    message <- list(type = "get", from = from, index = index, name = name)
-    answer <- question(channel, message)
+    has_come <- !is.null(item) && from == "foreach" && index == length(frames) - 1
+    answer <- if (has_come) {
+      item
+    } else {
+      question(channel, list(type = "get", from = from, index = index, name = name))
+    }
     if (!answer$found) abort_no_artifact(name, character(), from)
     value <- load_input(answer, name)
     is_whole <- from == "foreach" && !isTRUE(answer$is_item)

@@ -62,9 +62,9 @@ end_task <- function(status) {
 
 # Removes what a task left in its temporary directory. An empty one goes with the run's own folder:
 # on ext4, making files gets dearer with each that was removed in the last minute.
-clear_tempdir <- function() {
-  if (length(dir(tempdir(), all.files = TRUE, no.. = TRUE))) unlink(tempdir(), recursive = TRUE)
-}
+clear_tempdir <- function() if (!is_empty(tempdir())) unlink(tempdir(), recursive = TRUE)
+
+is_empty <- function(folder) !length(dir(folder, all.files = TRUE, no.. = TRUE))
 
 # Without these measures forks cost more, and nothing else: an error in one does not end the zygote.
 cheapen_forks <- function(measure) {
@@ -87,6 +87,7 @@ warm_up <- function() {
   })
   the$payload <- list(steps = list(rehearsal = list(fun = rehearsed_step, label = "rehearsal")))
   for (i in 1:3) rehearse()
+  is_empty(tempdir())
   # After what all tasks need, which then lies together.
   namespace <- environment(warm_up)
   for (name in ls(namespace, all.names = TRUE)) get(name, namespace)
@@ -114,9 +115,7 @@ rehearse <- function() {
   to_core <- .Call(mf_pipe)
   core <- pipes(to_core[[1]], to_worker[[2]])
   send(core, rehearsed_task())
-  send(core, list(
-    type = "artifact", found = TRUE, name = "items", is_item = TRUE, kind = "native", value = 1L
-  ))
+  send(core, list(type = "artifact", found = TRUE, name = "items", kind = "native", value = 1L))
   serve_attempt(pipes(to_worker[[1]], to_core[[2]]))
   for (i in 1:2) receive(core)
   for (fd in c(to_worker, to_core)) .Call(mf_close, fd)
@@ -128,6 +127,7 @@ rehearsed_task <- function() {
     inline_limit_bytes = 65536L, room_bytes = 36L, current = list(pathspec = "rehearsal"),
     artifacts = list("items"), parameters = list(), seed = raw(4 * 624),
     frames = list(list(step = "start", var = "items", num_splits = 1L, index = 0L, value = "1")),
+    item = list(found = TRUE, name = "items", is_item = TRUE, kind = "native", value = 1L),
     environment = structure(list(), names = character()), print_error = TRUE
   )
 }
@@ -135,7 +135,7 @@ rehearsed_task <- function() {
 rehearsed_step <- function(self) {
   cat("")
   self$x <- self$input
-  self$y <- list(self$x)
+  self$y <- list(self$x, self$items)
 }
 
 # What in this process a fork would not take along as it is, in words; empty if there is nothing.

@@ -27,11 +27,12 @@ find_or_install <- function() {
 # `artifacts` are R values by name that `self` has at the start; `inputs` is a list of
 # `list(step, artifacts)` for a join; `packages` are attached in place of this session's; other
 # fields of the `task` message go into `...`; of files, the worker can write `largest_file_kb`.
-# With an `item`, that is what the core has for a foreach, else the whole artifact.
+# With an `item`, that is what the core has for a foreach, else the whole artifact; an `item_ahead`
+# comes with the task.
 # Returns `status`, `result` (with `values`, the decoded artifacts by name), `log` (its lines) and
 # `asked`, the names of the artifacts that were asked for.
 run_step <- function(flow, step, artifacts = list(), inputs = list(), packages = NULL,
-                     largest_file_kb = NULL, item = NULL, ...) {
+                     largest_file_kb = NULL, item = NULL, item_ahead = NULL, ...) {
   directory <- withr::local_tempdir()
   payload <- file.path(directory, "payload")
   content <- unserialize(metaflow:::payload(flow))
@@ -51,6 +52,7 @@ run_step <- function(flow, step, artifacts = list(), inputs = list(), packages =
     inputs = columns_of_inputs(inputs), items_limit_bytes = 1e6,
     seed = as.raw(rep(c(1:255, 0), length.out = 2496))
   )
+  task$item <- item_ahead
   fields <- list(...)
   task[names(fields)] <- fields
   tell_worker(worker, task)

@@ -263,6 +263,20 @@ test_that("a task of a foreach gets its item, or cuts it out of the whole", {
   expect_equal(item$asked, "xs")
 })
 
+test_that("an item that came with the task is not asked for", {
+  fun <- function(self) self$seen <- list(self$input, self$foreach_stack()[[1]]$value)
+  frame <- function(var) list(step = "s", var = var, num_splits = 3L, index = 1L, value = "")
+  ahead <- c(list(found = TRUE, name = "ys", is_item = TRUE), encode_artifact(list("the item")))
+
+  done <- run_step(
+    flow_with(fun), "start", list(xs = list(1, "two", 3)), frames = list(frame("xs"), frame("ys")),
+    item_ahead = ahead
+  )
+
+  expect_identical(done$result$values$seen, list(list("the item"), "two"))
+  expect_equal(done$asked, "xs")
+})
+
 test_that("a foreach that is empty, too large or no vector fails and says so", {
   fun <- function(self) {
     self$empty <- list()

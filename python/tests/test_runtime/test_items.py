@@ -70,23 +70,50 @@ def test_without_items_a_task_gets_the_whole_artifact(stage):
     assert played.value("body", "seen") is False
 
 
-def test_the_items_of_a_split_are_read_once(stage, monkeypatch):
-    loaded: list[str] = []
-    load = BlobStore.load
-    monkeypatch.setattr(
-        BlobStore, "load", lambda self, *args: loaded.append(args[-1]) or load(self, *args)
-    )
-    played = stage.play(FOREACH, {"start": lambda step: setattr(step, "items", list(range(50)))})
+def test_a_small_item_comes_with_the_task_and_is_what_it_would_be_told(stage):
+    functions = {**FUNCTIONS, "body": lambda step: setattr(step, "seen", _comes_along(step))}
+    played = stage.play(FOREACH, functions)
 
-    assert played.result.status == "successful"
-    assert not [what for what in loaded if what.endswith("/items")]
-    loaded.clear()
+    # The second is too large for a message.
+    assert played.value("end", "all") == [True, False, True]
+
+
+def _comes_along(step) -> bool:
+    item, asked = step.task["item"], step.get_item()
+    assert item is None or {**item, "type": "artifact"} == asked
+    return item is not None
+
+
+def test_of_large_splits_no_item_comes_along_and_nothing_is_read_unasked(stage, loaded):
+    def split(step) -> None:
+        step.items = WHOLE
+        step.hand_over([*ITEMS, wire.dumps(bytes(1 << 20))])
+
+    functions = {"start": split, "body": lambda step: setattr(step, "seen", step.task["item"])}
+    played = stage.play(FOREACH, functions)
+
+    assert played.value("body", "seen") is None
+    assert not [what for what in loaded if what.endswith("items")]
+
+
+def test_the_items_of_a_split_are_read_once(stage, loaded):
     functions = {
         "start": lambda step: setattr(step, "items", list(range(50))),
         "body": lambda step: setattr(step, "seen", step.input),
     }
     stage.play(FOREACH, functions)
     assert len([what for what in loaded if what.endswith("/items")]) == 1
+
+
+@pytest.fixture
+def loaded(monkeypatch) -> list[str]:
+    """What is read from the store, as the messages about it would say."""
+    names: list[str] = []
+    load = BlobStore.load
+    monkeypatch.setattr(
+        BlobStore, "load", lambda self, *args: names.append(args[-1]) or load(self, *args)
+    )
+    return names
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 1 << 20])

@@ -79,6 +79,7 @@ class Briefing:
                 }
                 for frame in place.frames
             ],
+            "item": self._small_item(),
             "inputs": _input_columns(place.parents) if step.is_join else None,
             "seed": b"" if run.seed is None else seeds.stream(run.seed, place.key),
             "environment": dict(policy.environment),
@@ -114,19 +115,32 @@ class Briefing:
             case _:
                 return self._get_from(self.start, question["name"])
 
+    def _small_item(self) -> dict[str, Any] | None:
+        """The item of the innermost foreach: nearly every task asks for it.
+
+        None where it, or what it is cut from, is large; what cannot be read is told to who asks.
+        """
+        levels = self._place.levels
+        if not levels or not self._run.items.is_small(levels[-1].source, levels[-1].frame.var):
+            return None
+        with contextlib.suppress(KeyError, MetaflowError):
+            return _inline_item(levels[-1], self._item(levels[-1]))
+        return None
+
     def _get_item(self, level: Level) -> dict[str, Any]:
-        frame, items = level.frame, self._run.items
-        item = items.item(level.source, frame.var, frame.index, str(self.pathspec))
-        answer = {"found": True, "name": frame.var, "is_item": True}
-        if not isinstance(item, memoryview):
-            return {**answer, "kind": "native", "value": item}
-        if len(item) <= INLINE_LIMIT_BYTES:
-            return {**answer, "kind": "r", "bytes": item}
-        path = self._spool / f"item-{len(self._place.levels)}-{frame.step}"
+        item = self._item(level)
+        return _inline_item(level, item) or self._item_in_file(level, item)
+
+    def _item(self, level: Level) -> Any:
+        frame = level.frame
+        return self._run.items.item(level.source, frame.var, frame.index, str(self.pathspec))
+
+    def _item_in_file(self, level: Level, item: memoryview) -> dict[str, Any]:
+        path = self._spool / f"item-{len(self._place.levels)}-{level.frame.step}"
         with telling("write", path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(item)
-        return {**answer, "kind": "r", "path": str(path), "offset": 0}
+        return {**_item_of(level), "kind": "r", "path": str(path), "offset": 0}
 
     def _gather(self, question: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The artifact of the first inputs that are asked for, as many as a message holds."""
@@ -153,6 +167,19 @@ class Briefing:
 
     def _visible(self, stored: Stored) -> Stored:
         return visible(stored, self._run.parameters.stored)
+
+
+def _item_of(level: Level) -> dict[str, Any]:
+    return {"found": True, "name": level.frame.var, "is_item": True}
+
+
+def _inline_item(level: Level, item: Any) -> dict[str, Any] | None:
+    """The answer for an item, if it may travel in a message."""
+    if not isinstance(item, memoryview):
+        return {**_item_of(level), "kind": "native", "value": item}
+    if len(item) <= INLINE_LIMIT_BYTES:
+        return {**_item_of(level), "kind": "r", "bytes": item}
+    return None
 
 
 def _input_columns(parents: Sequence[FinishedTask]) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from metaflow_core.runtime.tasks import FOREACH_ITEMS, Stored
 ITEMS_LIMIT_BYTES = 64 << 20
 """Above it, the items of a split are not stored one by one: each task loads them all."""
 
+_SMALL_BYTES = 1 << 20
+"""Items that are together no more than this are sent with each task, asked for or not."""
+
 KEPT_BYTES = 2 * ITEMS_LIMIT_BYTES
 """How much of the items of a run stays in memory."""
 
@@ -53,6 +56,12 @@ class ForeachItems:
         # Items by the key of the blob that they are from, and its size; the latest is last.
         self._splits: dict[str, tuple[list[Any], int]] = {}
 
+    @staticmethod
+    def is_small(source: Stored, var: str) -> bool:
+        """Whether the items of a split are so few and small that each task may have its own."""
+        size_bytes = source.info.get(_holder(source, var), {}).get("size")
+        return size_bytes is not None and size_bytes <= _SMALL_BYTES
+
     def item(self, source: Stored, var: str, index: int, task: str) -> Any:
         """One item: a memoryview of R `serialize()` bytes, or a plain value.
 
@@ -66,7 +75,7 @@ class ForeachItems:
             KeyError: If the items can be had only all together.
             MetaflowError: If what is stored is missing or damaged.
         """
-        name = FOREACH_ITEMS if FOREACH_ITEMS in source.objects else var
+        name = _holder(source, var)
         key = source.objects[name]
         split = self._splits.pop(key, None)
         if split is None:
@@ -78,6 +87,11 @@ class ForeachItems:
                 break
             del self._splits[next(iter(self._splits))]
         return split[0][index]
+
+
+def _holder(source: Stored, var: str) -> str:
+    """Name of the artifact that items are cut from."""
+    return FOREACH_ITEMS if FOREACH_ITEMS in source.objects else var
 
 
 def _load(encoded: Encoded, *, is_cut: bool) -> list[Any]:
