@@ -21,9 +21,9 @@ From the core:
             `list(step, index, task_id)` of the inputs in order, each a vector; `index` is that in
             the innermost foreach or NA), `items_limit_bytes` (see `items` of `result`), `seed`
             (raw, 2496 bytes: the 624 words of a Mersenne Twister, little-endian), `environment`
-            (named list of environment variables), `print_error` (logical: whether a failure is told in the log),
-            `keep_frames` (logical: whether a failure's frames are kept with their variables),
-            `timeout_s` (seconds, or NULL; for an attempt in the session, which limits itself).
+            (named list of environment variables), `print_error` (logical: whether a failure
+            is told in the log), `keep_frames` (logical: whether a failure's frames are kept with
+            their variables), `timeout_s` (seconds, or NULL; for an attempt in the session, which limits itself).
 `artifact`  answers `get`: `found` (logical), `kind` and its payload as below; for `"foreach"`,
             `is_item` is TRUE if that is the item only, and absent if it is the whole artifact.
 `artifacts` answers `gather`: `artifacts`, for the first of the inputs that were asked for the
