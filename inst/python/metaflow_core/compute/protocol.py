@@ -23,7 +23,8 @@ From the core:
             (raw, 2496 bytes: the 624 words of a Mersenne Twister, little-endian), `environment`
             (named list of environment variables), `print_error` (logical: whether a failure
             is told in the log), `keep_frames` (logical: whether a failure's frames are kept with
-            their variables), `timeout_s` (seconds, or NULL; for an attempt in the session, which limits itself).
+            their variables), `timeout_s` (seconds, or NULL; for an attempt in the session, which
+            limits itself).
 `artifact`  answers `get`: `found` (logical), `kind` and its payload as below; for `"foreach"`,
             `is_item` is TRUE if that is the item only, and absent if it is the whole artifact.
 `artifacts` answers `gather`: `artifacts`, for the first of the inputs that were asked for the
