@@ -12,6 +12,7 @@ zygote_main <- function(core_pid, control_fd) {
   options(warn = 1)
   .Call(mf_end_with, core_pid)
   cheapen_forks(warm_up)
+  shared <- cheapen_forks(share_memory)
   load <- await_load(control_fd)
   set_environment(load$environment)
   the$payload <- load_payload(load$payload)
@@ -19,7 +20,7 @@ zygote_main <- function(core_pid, control_fd) {
   hazards <- paste(fork_hazards(control_fd), collapse = "; ")
   say_ready <- function() .Call(mf_write, control_fd, charToRaw(paste("ready", hazards)))
   if (nzchar(hazards)) say_ready()
-  cheapen_forks(function() share_memory(load$payload))
+  cheapen_forks(function() share_memory(load$payload, shared))
   # Each child makes its own: tempdir(check = TRUE) does where the one that it knows is not there.
   unlink(tempdir(), recursive = TRUE)
   if (!nzchar(hazards)) say_ready()
@@ -102,11 +103,15 @@ set_seed_back <- function(seed) {
 }
 
 # Keeps R from counting references in what all tasks use, the path of the payload among it, as
-# `src/share.c` says.
-share_memory <- function(payload) {
-  namespaces <- lapply(loadedNamespaces(), asNamespace)
-  attached <- lapply(search(), as.environment)
-  .Call(mf_share, c(payload, attached, namespaces, lapply(namespaces, parent.env)))
+# `src/share.c` says. It is done while nobody waits for it, and once more for what has come since:
+# `shared` are the packages that were there, which it returns.
+share_memory <- function(payload = NULL, shared = NULL) {
+  packages <- loadedNamespaces()
+  namespaces <- lapply(setdiff(packages, shared), asNamespace)
+  attached <- lapply(setdiff(search(), paste0("package:", shared)), as.environment)
+  flow <- c(payload, the$payload)
+  .Call(mf_share, c(flow, attached, namespaces, lapply(namespaces, parent.env)))
+  packages
 }
 
 # One attempt, from its first message to its last, with this process in the core's place.

@@ -89,3 +89,10 @@ test_that("values whose references are no longer counted are copied when they ar
   expect_equal(place$nested$a, list("y"))
   expect_equal(c(f(), place$nested$f()), c(2, 6))
 })
+
+test_that("packages that tasks share are shared once, and those that come later with the flow", {
+  shared <- share_memory()
+
+  expect_setequal(shared, loadedNamespaces())
+  expect_identical(share_memory("payload", setdiff(shared, "stats")), shared)
+})

@@ -14,7 +14,7 @@ from metaflow_core import __version__, config
 from metaflow_core.cli.invocation import CommandResult, Invocation, root_to_name
 from metaflow_core.cli.parameters import parameter_options
 from metaflow_core.cli.preflight import count_of, print_warnings, warn_before_run
-from metaflow_core.compute.local import ISOLATIONS
+from metaflow_core.compute.isolation import ISOLATIONS
 from metaflow_core.datastore.attempts import FlowDatastore
 from metaflow_core.datastore.local import FOLDER, LocalStorage, local_root
 from metaflow_core.decorators.registry import with_decorators

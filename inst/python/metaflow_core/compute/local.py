@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 from metaflow_core.compute.fork import ForkLauncher, Zygote, ZygoteProcess
 from metaflow_core.compute.inline import InlineLauncher, ServeAttempt
@@ -15,15 +14,6 @@ from metaflow_core.compute.loop import Loop
 from metaflow_core.compute.process import ProcessLauncher, RCommand
 from metaflow_core.compute.waiting import WaitingWorker
 from metaflow_core.errors import WorkerError
-
-Isolation = Literal["auto", "fork", "process", "inline"]
-"""How a task is kept apart from others: `"fork"` of a process that has loaded the flow, fresh
-`"process"`, `"auto"`: a fork where it cannot behave otherwise than a fresh process would; or not
-at all, `"inline"`, in the session that asked for the run."""
-
-ISOLATIONS: tuple[str, ...] = get_args(Isolation)
-
-ZYGOTE_SCRIPT = "zygote.R"
 
 CAN_FORK = sys.platform == "linux"
 """Whether `"auto"` forks here. macOS can fork, but its own libraries do not survive it."""
@@ -61,7 +51,7 @@ class LocalLauncher:
             loop, lambda: Zygote(loop, self._load_zygote(), on_loaded=self._loaded)
         )
         self._ahead = ahead
-        self._start_zygote = partial(ZygoteProcess.start, command, scripts / ZYGOTE_SCRIPT)
+        self._start_zygote = partial(ZygoteProcess.start, command, scripts / "zygote.R")
         self._load_flow = partial(ZygoteProcess.load, command=command, payload=payload)
         self._inline = InlineLauncher(loop, serve_inline) if serve_inline else None
         self._auto: ProcessLauncher | ForkLauncher | None = None if CAN_FORK else self._process

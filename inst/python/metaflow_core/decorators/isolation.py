@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from metaflow_core.compute.local import ISOLATIONS
+from metaflow_core.compute.isolation import ISOLATIONS
 from metaflow_core.decorators.base import DecoratorType, TaskPolicy
 from metaflow_core.model.flow import Step
 

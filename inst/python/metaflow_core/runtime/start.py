@@ -60,7 +60,7 @@ class RunOptions:
         run_id_file: File that gets the run's id, or None.
         seed: The run's seed, or None for a random one.
         on_error: ``"stop"`` or ``"continue"``.
-        isolation: How tasks are kept apart, see `compute.local.Isolation`.
+        isolation: How tasks are kept apart, see `compute.isolation.Isolation`.
     """
 
     max_workers: int = 16
