@@ -99,8 +99,6 @@ void settle_memory(void) {
   char here, *top = top_of_heap();
   fill_all_holes(top);
   take_free_cells(top);
-  /* The list of environment variables, which a task changes, moves there, too. */
-  if (!setenv("METAFLOW_SETTLED", "", 1)) unsetenv("METAFLOW_SETTLED");
   if (renew_top()) heap = pages_between(top_of_heap(), sbrk(0));
   stack = pages_between(&here - DEEPEST, &here - IN_USE);
   /* A large page is dear to clear where the host of a virtual machine has taken it back. */
