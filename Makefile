@@ -44,8 +44,11 @@ docs: setup ## NAMESPACE, man/ and vignettes
 check: docs ## R CMD check, as CRAN would
 	@tools/check.sh
 
+# Measured with the Python packages that users have: reticulate imports more where there are more.
 bench: setup ## what tasks, artifacts and start-up cost; B=name, RUNS=5, FULL=1
-	@cd python && .venv/bin/python -m benchmarks $(B)
+	@VENV=.venv-users tools/setup-python.sh
+	@cd python && RETICULATE_PYTHON=$(CURDIR)/python/.venv-users/bin/python \
+	  .venv/bin/python -m benchmarks $(B)
 
 soak: setup ## kill runs at random points, and see that nothing is lost; N=3000, SEED=1
 	@cd python && KILLS=$(or $(N),3000) SEED=$(or $(SEED),1) .venv/bin/pytest -q tests/test_faults/test_kills.py

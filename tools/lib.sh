@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 project=$PWD
 # shellcheck disable=SC2034 # used by the scripts that source this file
-venv=$project/python/.venv
+venv=$project/python/${VENV:-.venv}
 # Where Python code lies, as seen from python/, which holds its tools' configuration.
 # shellcheck disable=SC2034 # used by the scripts that source this file
 python_code=(. ../inst ../tests ../tools)
