@@ -223,10 +223,9 @@ SEXP mf_serve_forks(SEXP control_fd) {
       return messages;
     }
     Answer forked = {pid < 0 ? 'E' : 'F', request.id, pid, pid < 0 ? errno : 0, 0, 0};
-    if (pid > 0) {
-      setpgid(pid, pid); /* by whoever is first, parent or child */
-      keep_child(pid, request.id);
-    }
+    /* Only the child puts itself into its group: done here as well, it could be so late that it
+     * undoes what the child does at its end, see mf_end_others(). */
+    if (pid > 0) keep_child(pid, request.id);
     for (int i = 0; i < FDS_PER_TASK; i++) close(fds[i]);
     answer(control, forked);
   }

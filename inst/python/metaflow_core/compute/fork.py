@@ -376,8 +376,15 @@ class ForkedWorker:
         if self._pid is None:
             self._to_send = number  # once there is somebody to send it to
         elif not self._is_ended:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._pid, number)
+            _signal_group(self._pid, number)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    """Send a signal to a fork and all in its group, whether or not it has made its group yet."""
+    for send in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):
+            send(pid, number)
+            return
 
 
 class ForkLauncher:
