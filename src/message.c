@@ -21,7 +21,8 @@ enum { HEAD_BYTES = 14, SIZE_BYTES = 4, MOST_SYMBOLS = 64 };
 
 typedef struct {
   const unsigned char *at, *end;
-  SEXP symbols[MOST_SYMBOLS]; /* those that were read, which later ones may refer to */
+  SEXP symbols[MOST_SYMBOLS]; /* the first that were read, which later ones may refer to: R does,
+                               * which has few of them in plain data, and the core does not */
   int n_symbols;
 } Message;
 
@@ -73,11 +74,10 @@ static SEXP take_symbol(Message *message, int flags) {
     if (number < 1 || number > message->n_symbols) error("a message is damaged");
     return message->symbols[number - 1];
   }
-  if ((flags & TYPE) != SYMSXP || message->n_symbols == MOST_SYMBOLS) {
-    error("a message is damaged");
-  }
+  if ((flags & TYPE) != SYMSXP) error("a message is damaged");
   SEXP symbol = installTrChar(take_text(message, take_int(message)));
-  return message->symbols[message->n_symbols++] = symbol;
+  if (message->n_symbols < MOST_SYMBOLS) message->symbols[message->n_symbols++] = symbol;
+  return symbol;
 }
 
 static void take_attributes(Message *message, SEXP value) {

@@ -18,6 +18,14 @@ test_that("plain data comes back as it was written", {
   expect_identical(Encoding(decode(encode(latin1))), "latin1")
 })
 
+test_that("a list of any length may hold named lists, each with its own word for names", {
+  head <- encode(NULL)[1:14]
+  record <- encode(list(a = 1L, b = "x"))[-(1:14)]
+  bytes <- c(head, as.raw(c(0, 0, 0, 19)), writeBin(300L, raw(), endian = "big"), rep(record, 300))
+
+  expect_identical(decode(bytes), rep(list(list(a = 1L, b = "x")), 300))
+})
+
 test_that("what is cut off, damaged or no plain data is an error", {
   bytes <- encode(list(a = 1:3, b = "text", c = list(TRUE, as.raw(1:9))))
 
