@@ -17,6 +17,7 @@
 #ifdef __linux__
 #include <sys/syscall.h>
 #endif
+#include "leave.h"
 
 enum { CONTROL = 3 };
 
@@ -42,7 +43,7 @@ static void become(char **words, char **environment, int output, int control) {
   close_from(CONTROL + 1);
   for (; *environment; environment++) putenv(*environment);
   execv(words[0], words);
-  _exit(127);
+  leave(127);
 }
 
 /* The strings of a character vector, with `last` after them unless it is NULL, and NULL at the end. */
