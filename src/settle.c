@@ -5,8 +5,8 @@
  * written to, a page of 4 KB at a time, and each costs as much as a system call or several. What a
  * process allocates goes by itself to holes that are scattered over hundreds of pages, many of them
  * in large pages, which the system has to take to pieces first. Here the holes are filled, so that
- * a fork allocates from memory that nobody has touched, which the system hands out in one large
- * page and need not copy.
+ * a fork allocates from memory that nobody has touched, which need not be copied and can be had at
+ * once.
  */
 #include "settle.h"
 
@@ -95,11 +95,12 @@ static Part pages_between(char *start, char *end) {
 static size_t at_most(size_t size, size_t most) { return size < most ? size : most; }
 
 void settle_memory(void) {
-  enum { IN_USE = 4 * PAGE, DEEPEST = 2 << 20 };
+  /* malloc() keeps the size of what is free where that begins. */
+  enum { OF_MALLOC = 2 * sizeof(size_t), IN_USE = 4 * PAGE, DEEPEST = 2 << 20 };
   char here, *top = top_of_heap();
   fill_all_holes(top);
   take_free_cells(top);
-  if (renew_top()) heap = pages_between(top_of_heap(), sbrk(0));
+  if (renew_top()) heap = pages_between(top_of_heap() + OF_MALLOC, sbrk(0));
   stack = pages_between(&here - DEEPEST, &here - IN_USE);
   /* A large page is dear to clear where the host of a virtual machine has taken it back. */
   madvise(heap.start, heap.size, MADV_NOHUGEPAGE);
