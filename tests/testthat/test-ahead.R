@@ -87,3 +87,12 @@ test_that("environment variables are set and unset as they are told", {
 
   expect_equal(Sys.getenv(c("AHEAD_GONE", "AHEAD_CHANGED"), NA, names = FALSE), c(NA, "new"))
 })
+
+test_that("its memory is set as that of one which the core starts", {
+  path <- system.file("python/metaflow_core/compute/fork.py", package = "metaflow", mustWork = TRUE)
+  code <- paste(readLines(path, encoding = "UTF-8"), collapse = "\n")
+  settings <- regmatches(code, regexpr("_MEMORY = \\{[^}]*\\}", code))
+  pairs <- regmatches(settings, gregexpr('"[^"]+": "[^"]+"', settings))[[1]]
+
+  expect_setequal(pairs, sprintf('"%s": "%s"', names(zygote_memory), zygote_memory))
+})
