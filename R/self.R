@@ -216,11 +216,11 @@ write_self <- function(self, name, value, call = parent.frame(2)) {
   self
 }
 
-# A letter first, and nothing that a file's name or a terminal could not take. A regular expression
-# would cost as much as all else that an assignment does.
+# No underscore first, and no slash or control character, as iswcntrl() has them. A regular
+# expression would cost as much as all else that an assignment does.
 is_artifact_name <- function(name) {
   code <- utf8ToInt(enc2utf8(name))
-  is_control <- code < 32 | (code >= 127 & code < 160)
+  is_control <- code < 32 | (code >= 127 & code < 160) | code == 0x2028 | code == 0x2029
   length(code) > 0 && !anyNA(code) && code[[1]] != utf8ToInt("_") &&
     !any(code == utf8ToInt("/") | is_control)
 }

@@ -157,3 +157,10 @@ test_that("an item may be NULL", {
   )$self
   expect_null(self$input)
 })
+
+test_that("every control character is refused in a name, and other characters are not", {
+  refused <- c("", "_a", "a/b", "\001", "a\nb", "a\177", "\u0085", "a\u2028", "\u2029b")
+
+  expect_false(any(vapply(refused, is_artifact_name, NA)))
+  expect_true(all(vapply(c("a", "a_", ".a", "\u00e4", "a b", "\u200b"), is_artifact_name, NA)))
+})
