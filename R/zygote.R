@@ -35,13 +35,10 @@ zygote_main <- function(core_pid, control_fd) {
 # Waits until the core has written the payload, and returns what it says of it; ends this process
 # where there is none, after all.
 await_load <- function(control_fd) {
-  read <- function(size) {
-    bytes <- .Call(mf_read, control_fd, size)
-    if (length(bytes) == size) return(bytes)
-    unlink(tempdir(), recursive = TRUE)
-    .Call(mf_exit, 0L)
-  }
-  unserialize(read(readBin(read(4), "integer", endian = "big")))
+  load <- .Call(mf_receive, control_fd)
+  if (!is.null(load)) return(load)
+  unlink(tempdir(), recursive = TRUE)
+  .Call(mf_exit, 0L)
 }
 
 # Sets the environment variables that have a value, and unsets the others.

@@ -288,24 +288,6 @@ SEXP mf_exit(SEXP status) {
   return R_NilValue;
 }
 
-/* Exactly `size` bytes of a pipe, or fewer at its end. */
-SEXP mf_read(SEXP fd, SEXP size) {
-  R_xlen_t wanted = (R_xlen_t)asReal(size), have = 0;
-  SEXP bytes = PROTECT(allocVector(RAWSXP, wanted));
-  while (have < wanted) {
-    ssize_t got = read(asInteger(fd), RAW(bytes) + have, wanted - have);
-    if (got < 0 && errno == EINTR) {
-      R_CheckUserInterrupt();
-      continue;
-    }
-    if (got <= 0) break;
-    have += got;
-  }
-  if (have < wanted) bytes = lengthgets(bytes, have);
-  UNPROTECT(1);
-  return bytes;
-}
-
 /* Writes all bytes; FALSE if nobody reads them any more. */
 SEXP mf_write(SEXP fd, SEXP bytes) {
   R_xlen_t size = XLENGTH(bytes), done = 0;
@@ -343,7 +325,6 @@ static const R_CallMethodDef calls[] = {
     {"mf_run_finalizers", (DL_FUNC)&mf_run_finalizers, 0},
     {"mf_pipe", (DL_FUNC)&mf_pipe, 0},
     {"mf_close", (DL_FUNC)&mf_close, 1},
-    {"mf_read", (DL_FUNC)&mf_read, 2},
     {"mf_write", (DL_FUNC)&mf_write, 2},
     {"mf_openblas_parallel", (DL_FUNC)&mf_openblas_parallel, 0},
     {"mf_fork_once", (DL_FUNC)&mf_fork_once, 0},

@@ -5,7 +5,8 @@ encode <- function(value) serialize(value, NULL, version = 2)
 
 test_that("plain data comes back as it was written", {
   values <- list(
-    NULL, list(), TRUE, c(TRUE, NA), 1L, c(-1L, NA, .Machine$integer.max), numeric(), 1.5,
+    NULL, list(), list(a = 1)[0],
+    TRUE, c(TRUE, NA), 1L, c(-1L, NA, .Machine$integer.max), numeric(), 1.5,
     c(NA, NaN, Inf, -0, .Machine$double.xmin), 1i, complex(real = NA, imaginary = 1), "", "a",
     c("b", NA, "\u00e4\u4e2d"), as.raw(0:255), list(1, "a", list(NULL, raw(3))),
     list(a = 1L, b = list(a = NULL, b = "x")), c(a = 1, b = 2), as.Date("2024-02-29"),
